@@ -126,6 +126,9 @@ SEALED = "sealed"
 TAKES_NOTES = "notes"
 """The feature of a peer that takes annotations (mvcd/repo/records/ANNOTATIONS.md)."""
 
+HEALING = "mvc verify --remote --read-data  (in a clone that has it; mvc push then sends it anew)"
+"""The way to content that a remote has lost."""
+
 
 def listed(name: str, prefix: str) -> bool:
     """Whether a ref that may be seen is among those asked for: where a workspace stands is told to who asks for
@@ -149,5 +152,5 @@ def require_all(asked: Iterable[Digest], found: Iterable[Digest]) -> None:
         raise MissingObject(
             f"the other side does not have {kinds} {gone[0].short()}{more}",
             cause="its content is damaged there, or absent by choice",
-            help="mvc verify --remote",
+            help=HEALING,
         )

@@ -44,6 +44,9 @@ _NOWHERE = (1 << 32, 0)
 class PackedObjects:
     """`api.ObjectReader` over an index and packs. Thread-safe."""
 
+    way_to_damage = "mvc verify"
+    """The command that tells more of a damaged object."""
+
     def __init__(self, index: Index, packs: PackBytes) -> None:
         self.index = index
         self.packs = packs
@@ -360,14 +363,18 @@ class PackedObjects:
         mark(self.index, (id,))
         try:
             location = self.location(id)
-            where = f"pack {location.pack:08x} at {location.offset}"
+            where = self._named(location)
         except (MissingObject, CorruptObject):
             where = "index"
         return CorruptObject(
             f"{id.kind.name.lower()} {id.short()} is damaged",
             cause=f"{where}: {problem}",
-            help="mvc verify",
+            help=self.way_to_damage,
         )
+
+    def _named(self, at: ObjectLocation) -> str:
+        """Where an object lies, for an error to name."""
+        return f"pack {at.pack:08x} at {at.offset}"
 
 
 def _untyped(key: bytes) -> Digest:

@@ -213,6 +213,17 @@ def test_gc_there_frees_what_nobody_needs(
     assert "time of grace" in mvc("gc", "--remote", code=2).err
 
 
+def test_what_is_deleted_there_is_a_branch_or_a_tag_that_is_there(
+    url: str, place: Path, mvc: Mvc
+) -> None:
+    mvc("tag", "first")
+    mvc("push", "--tags")
+    mvc("push", "origin", "main")
+    assert "no branch or tag frist at origin" in mvc("push", "origin", ":frist", code=1).err
+    mvc("push", "origin", ":first")
+    assert "first" not in mvc("ls-remote").out
+
+
 def test_gc_at_other_remotes(saved: Path, tmp_path: Path, mvc: Mvc) -> None:
     mvc("init", "--bare", str(tmp_path / "bare"))
     mvc("remote", "add", "disk", str(tmp_path / "bare"))
@@ -234,6 +245,40 @@ def test_damage_there_is_told_and_healed(url: str, place: Path, cache: Path, mvc
     assert mvc("verify", "--remote", "--read-data", "--json").json["ok"] is True
     shutil.rmtree(cache)
     assert mvc("verify", "--remote", "--read-data", "--json").json["ok"] is True
+
+
+@pytest.mark.parametrize("left", [None, 0.5], ids=["gone", "cut short"])
+def test_packs_that_lost_something_are_told_without_reading_them(
+    left: float | None, url: str, place: Path, mvc: Mvc
+) -> None:
+    mvc("push")
+    packs = [path for path in (place / "packs").rglob("*") if path.is_file()]
+    for pack in packs:
+        if left is None:
+            pack.unlink()
+        else:
+            os.truncate(pack, int(left * pack.stat().st_size))
+    found = mvc("verify", "--remote", "--json", code=14).json
+    assert len(found["broken"]) == len(packs) and found["missing"]
+    assert ("it is gone" if left is None else "bytes instead of") in found["broken"][0]
+    assert {harm["path"] for harm in found["hurts"]} >= {"params.yaml"}
+    told = mvc("verify", "--remote", code=14).out
+    assert "hurts v1" in told and "mvc push --all origin" in told
+    told = mvc("clone", url, "other", code=14).err
+    assert "mvc verify --remote --read-data" in told
+    assert "healed" in mvc("push", "--all", "origin").out
+    assert mvc("verify", "--remote", "--read-data", "--json").json["missing"] == []
+    mvc("clone", url, "another")
+
+
+def test_a_run_that_is_gone_is_told_though_the_index_has_it(
+    url: str, place: Path, mvc: Mvc
+) -> None:
+    mvc("push")
+    (run,) = (path for path in (place / "runs").rglob("*") if path.is_file())
+    run.unlink()
+    (told,) = mvc("verify", "--remote", "--json", code=14).json["broken"]
+    assert told.startswith("run: it is gone, runs/")
 
 
 # ---------------------------------------------------------------------- deaths

@@ -49,7 +49,7 @@ from mvcd.repo.records import results as engine
 from mvcd.repo.records import stages as staged
 from mvcd.repo.release import card as facts
 from mvcd.repo.release import export, verify_deploy
-from mvcd.repo.share import bringing, cloning, fetching, follow, presigning, pushing
+from mvcd.repo.share import bringing, cloning, fetching, follow, presigning, pushing, verify_remote
 from mvcd.store import repair
 from mvcd.team import auditlog, records
 
@@ -74,6 +74,7 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (remotes.Merge, merge.MergeResult, ()),
     (remotes.Followed, follow.Followed, ()),
     (remotes.Presigned, presigning.Presigned, ()),
+    (remotes.RemoteReport, verify_remote.RemoteReport, ()),
     (picks.Picked, takeover.TakenOver, ()),
     (picks.Stash, stash.Stashed, ()),
     (picks.StashResult, stash.StashResult, ()),

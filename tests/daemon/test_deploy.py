@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from mvcd.daemon import main
 from mvcd.daemon.serve.command import DRAIN_SECONDS
 from mvcd.daemon.serve.listen import Listen
+from mvcd.store.bucket.addresses import open_blobs
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/mvcd.service"
@@ -170,6 +171,9 @@ def test_servers_over_a_bucket_on_one_machine() -> None:
     assert servers["depends_on"] == {"store": {"condition": "service_healthy"}}
     assert servers["env_file"] == store["env_file"] == "bucket.env"
     assert servers["environment"]["AWS_ENDPOINT_URL"] == "http://store:8333"
+    pytest.importorskip("obstore")
+    keys = {"AWS_ACCESS_KEY_ID": "mvc", "AWS_SECRET_ACCESS_KEY": "something long"}
+    open_blobs(options.root, {}, servers["environment"] | keys).close()  # refused by none of it
     assert store["healthcheck"]["test"][-1] == "http://127.0.0.1:8333/healthz"
     assert re.fullmatch(r"chrislusf/seaweedfs:\d+\.\d+", store["image"])
     (mounted_file,) = proxy["volumes"]

@@ -161,6 +161,7 @@ _REPO: Table = {
     "mvcd.repo.trust": {
         "repo/trust/test_signatures": "judging keygen",
         "sync/test_verbs": "receiving",
+        "repo/care/test_verify": "harms",
     },
     "mvcd.repo.contents": {
         "repo/change/test_commit": "files flatvalues",

@@ -236,11 +236,13 @@ class RemoteVerbs(Opened):
         return self._core.way_to_absent()
 
     def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
-        """Checks that a remote has everything that its refs reach; with `read_data` fetches it and re-hashes
-        it."""
-        from mvcd.repo.share import verify_remote  # late: start-up
+        """Checks that a remote has everything that its refs reach, and of a bucket that its objects are there
+        whole; with `read_data` fetches it and re-hashes it."""
+        from mvc.api.remotes import RemoteReport  # late: start-up
+        from mvcd.repo.share import verify_remote
 
-        return verify_remote.verify_remote(self._core, remote, read_data=read_data)
+        report = verify_remote.verify_remote(self._core, remote, read_data=read_data)
+        return public(RemoteReport, report)
 
     def follow(
         self, remote: str | None, ref: str, *, to: str | os.PathLike[str], once: bool = False

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mvc.api.commits import CommitResult
 from mvc.api.public import made_from, moment
-from mvc.api.results import CheckoutResult
+from mvc.api.results import CheckoutResult, Harm
 from mvc.api.standing import Head
 from mvcd.repo.core.remotes import Remote
 from mvcd.repo.joining.threeway import Clash, MergeConflict
 from mvcd.repo.share.presigning import Presigned as EnginePresigned
-from mvcd.repo.share.verify_remote import RemoteReport
 
 __all__ = [
     "Clash",
@@ -135,6 +134,30 @@ class Merge:
     commit: CommitResult | None
     checkout: CheckoutResult | None
     resolved: tuple[tuple[Clash, str], ...]
+
+
+@dataclass(slots=True)
+class RemoteReport:
+    """Result of checking a remote: whether it holds all that its refs reach. `unknown`: refs there whose versions are not here. Broken
+    objects are named like "chunk 1f2e...", and what is wrong with a bucket's own objects, in `broken`, like
+    "pack: it is gone, packs/1f2e...". `hurts`: files that cannot be read from there, newest versions first."""
+
+    remote: str
+    url: str
+    refs: int = 0
+    unknown: int = 0
+    versions: int = 0
+    objects: int = 0
+    bytes: int = 0  # raw, re-hashed
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    hurts: tuple[Harm, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Returns True if nothing is missing or damaged there."""
+        return not (self.missing or self.damaged or self.broken)
 
 
 @dataclass(frozen=True, slots=True)

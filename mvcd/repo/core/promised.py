@@ -14,7 +14,7 @@ from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.config import Config
 from mvcd.repo.core.remotes import Secret
 from mvcd.store.api import Store
-from mvcd.store.peer import Peer
+from mvcd.store.peer import HEALING, Peer
 from mvcd.sync.whole import whole
 
 PAUSE_SECONDS = 30
@@ -96,7 +96,7 @@ class Promised:
                 raise MissingObject(
                     str(error),
                     cause=f"it was left out here or pruned, and {self._name} does not have it",
-                    help="mvc verify --remote",
+                    help=HEALING,
                 ) from error
             session.flush()
 

@@ -87,6 +87,7 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
     with connected(core, [remote], begin=not asked.dry_run) as (peer,):
         found, made = _refs_there(peer, asked)
         theirs = {ref: value for ref, value in found.items() if shared(ref)}
+        wanted = _with_those_there(wanted, theirs, remote)
         updates = [
             RefUpdate(ref, theirs.get(ref), value)
             for ref, value in wanted.items()
@@ -292,6 +293,26 @@ def _spec(core: Core, spec: str) -> tuple[str, bytes | None]:
             "there is nothing to push yet", kind="no-versions", help="mvc commit -m '...'"
         )
     return name, bytes(id)
+
+
+def _with_those_there(
+    wanted: Mapping[str, bytes | None], theirs: Mapping[str, bytes], remote: remotes.Remote
+) -> dict[str, bytes | None]:
+    """What is wanted, where each name that is to go is there: a tag's where no branch has it. Raises Failure
+    for one that nothing has: who mistyped it would take it for gone."""
+    found: dict[str, bytes | None] = {}
+    for name, value in wanted.items():
+        meant = name
+        if value is None and name not in theirs:
+            meant = TAGS + name.removeprefix(HEADS)
+            if meant not in theirs:
+                raise Failure(
+                    f"there is no branch or tag {written(name)} at {remote.name or remote.url}",
+                    kind="unknown-branch",
+                    help=f"mvc ls-remote {remote.name or remote.url}",
+                )
+        found[meant] = value
+    return found
 
 
 def _named_there(there: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject
 from mvcd.ids import Digest
@@ -13,7 +13,7 @@ from mvcd.store.bucket.blobs import BlobAbsent
 from mvcd.store.bucket.bucketparts import BucketParts
 from mvcd.store.bucket.bucketstate import PACKS, RUNS
 from mvcd.store.bucket.indexrun import decode_run
-from mvcd.store.damage import present
+from mvcd.store.damage import mark, present
 from mvcd.store.reports import Damage
 from mvcd.store.rows import BadRow, ObjectLocation
 
@@ -37,18 +37,25 @@ def check(
     except IntegrityError as error:
         yield Damage(None, f"operations: {error}", "logs")
     yield from _runs(store)
-    places: list[tuple[ObjectLocation, Digest]] = []
-    for id, at in store.locations():
+    packs: set[int] = set()
+    bases: set[Digest] = set()
+    for _, at in store.locations():
         if isinstance(at, BadRow):
             yield Damage(None, f"index: {at}", "the index of this client")
         else:
-            places.append((at, id))
-    yield from _packs(store, {at.pack for at, _ in places})
-    yield from _bases(store, places)
+            packs.add(at.pack)
+            bases |= {at.base} if at.base is not None else set()
+    unsound = yield from _packs(store, packs)
+    yield from _objects_without(store, unsound, bases - present(store.index, list(bases)))
     if read_data:
+        places = [(at, id) for id, at in _places(store)]
         places.sort(key=lambda one: (one[0].pack, one[0].offset))
         chosen = [id for _, id in places if random.random() < sample]  # noqa: S311
         yield from _objects(store, chosen, monitor)
+
+
+def _places(store: BucketParts) -> Iterator[tuple[Digest, ObjectLocation]]:
+    return ((id, at) for id, at in store.locations() if not isinstance(at, BadRow))
 
 
 def _runs(store: BucketParts) -> Iterator[Damage]:
@@ -61,9 +68,12 @@ def _runs(store: BucketParts) -> Iterator[Damage]:
             yield Damage(None, f"run: {error.cause or error}", RUNS + run.name)
 
 
-def _packs(store: BucketParts, numbers: set[int]) -> Iterator[Damage]:
+def _packs(store: BucketParts, numbers: set[int]) -> Generator[Damage, None, set[int]]:
+    """Returns those that are gone, or not as long as they should be: of these nobody can say what is left, and
+    their last blocks are not read (`BlobPacks`)."""
     sizes = {one.name: one.size_bytes for one in store.blobs.list(PACKS)}
     condemned = {one.name for one in store.state.condemned}
+    unsound: set[int] = set()
     for number in sorted(numbers):
         pack = store.rows.pack(number)
         name = PACKS + pack.hash.hex()
@@ -73,14 +83,26 @@ def _packs(store: BucketParts, numbers: set[int]) -> Iterator[Damage]:
             yield Damage(None, f"pack: {sizes[name]} bytes instead of {pack.size_bytes}", name)
         if name in condemned:
             yield Damage(None, "pack: it is condemned and a row names it", name)
+        if sizes.get(name) != pack.size_bytes:
+            unsound.add(number)
+    return unsound
 
 
-def _bases(store: BucketParts, places: list[tuple[ObjectLocation, Digest]]) -> Iterator[Damage]:
-    bases = {at.base for at, _ in places if at.base is not None}
-    lost = bases - present(store.index, list(bases))
-    for at, id in places:
-        if at.base in lost:
+def _objects_without(
+    store: BucketParts, packs: Collection[int], bases: Collection[Digest]
+) -> Iterator[Damage]:
+    """Those whose pack is one of these, known as damaged from now on, so that a push from here sends them anew;
+    and those whose base is one of these, which are lost."""
+    if not packs and not bases:
+        return
+    gone: list[Digest] = []
+    for id, at in _places(store):
+        if at.pack in packs:
+            gone.append(id)
+            yield Damage(id, "pack: it is not whole", _where(store, at))
+        if at.base in bases:
             yield Damage(id, "base: it is missing", _where(store, at))
+    mark(store.index, gone)
 
 
 def _objects(store: BucketParts, ids: list[Digest], monitor: Monitor) -> Iterator[Damage]:

@@ -19,16 +19,18 @@ from mvcd.store import cacherows
 from mvcd.store.api import AuditHead, AuditRow, ObjectReader
 from mvcd.store.bucket.blobpacks import BlobPacks
 from mvcd.store.bucket.blobs import BlobAbsent, Blobs
-from mvcd.store.bucket.bucketstate import RUNS, BucketState, RunEntry
+from mvcd.store.bucket.bucketstate import PACKS, RUNS, BucketState, RunEntry
 from mvcd.store.bucket.indexrun import decode_run
 from mvcd.store.bucket.logsegments import audit_rows, operation_rows, read_segment, spilled
 from mvcd.store.bucket.merging import Merging, RunsMoved, mergeable
 from mvcd.store.bucket.runindex import RunIndex
 from mvcd.store.bucket.swapping import Edit, Outdated, StateHead
 from mvcd.store.damage import present
+from mvcd.store.peer import HEALING
 from mvcd.store.reader import PackedObjects
 from mvcd.store.record import BadRecord, parse_record, require_crc
 from mvcd.store.refs import RefTransaction
+from mvcd.store.rows import ObjectLocation
 
 FETCHED_RUNS = 8
 """Runs fetched at once."""
@@ -68,6 +70,8 @@ class BucketWriter(Protocol):
 
 class BucketParts(PackedObjects):
     """Thread-safe. Objects that a store near by has too are read there; `read_there` does not."""
+
+    way_to_damage = HEALING
 
     def __init__(
         self,
@@ -132,6 +136,9 @@ class BucketParts(PackedObjects):
                     raise self._corrupt(record.id, str(error)) from error
                 offset = end
             yield frame
+
+    def _named(self, at: ObjectLocation) -> str:
+        return f"{self.blobs.url}, {PACKS}{self.rows.pack(at.pack).hash.hex()[:12]} at {at.offset}"
 
     def read_there(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Objects from the bucket itself, though they may be near by."""

@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mvcd.errors import AuthError, Conflict, Failure
+from mvcd.errors import AuthError, Conflict, Failure, IntegrityError
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, Blobs
-from mvcd.store.bucket.bucketstate import REFS
+from mvcd.store.bucket.bucketstate import REFS, SEALED_MAGIC
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,11 +29,18 @@ def has_key(blobs: Blobs) -> bool:
 
 def unsealed(blobs: Blobs, identity: str | None) -> Blobs:
     """Returns the bucket in the clear, by a private key of this machine. Raises AuthError where none fits, or
-    where the bucket has no key; Failure(kind="missing-extra")."""
+    where the bucket was never sealed; IntegrityError where its key is gone; Failure(kind="missing-extra")."""
     agekey, sealed = _libraries()
     try:
         data, _ = blobs.get(KEY)
     except BlobAbsent:
+        if _is_sealed(blobs):
+            raise IntegrityError(
+                f"the object 'key' of {blobs.url} is gone",
+                kind="sealed-object-changed",
+                cause="it is encrypted, and without that object nobody can read it",
+                help="put back that object from a version or a copy of the bucket",
+            ) from None
         raise AuthError(
             f"{blobs.url} is not encrypted, as it should be",
             kind="not-sealed",
@@ -42,6 +49,13 @@ def unsealed(blobs: Blobs, identity: str | None) -> Blobs:
         ) from None
     key = agekey.unwrap(data, identity, os.environ)
     return sealed.SealedBlobs(blobs, key)  # type: ignore[no-any-return]
+
+
+def _is_sealed(blobs: Blobs) -> bool:
+    try:
+        return bytes(blobs.get(REFS)[0][: len(SEALED_MAGIC)]) == SEALED_MAGIC
+    except BlobAbsent:
+        return False
 
 
 def seal(blobs: Blobs, recipients: Sequence[str], identity: str | None) -> bool:

@@ -9,9 +9,9 @@ import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
-from mvcd.repo.care import verify
 from mvcd.repo.contents.files import VersionFiles, content_parts
 from mvcd.repo.records.results import Harm
+from mvcd.repo.trust import harms
 from mvcd.store import check
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.reports import Damage
@@ -63,7 +63,7 @@ def test_a_lost_chunk_hurts_every_file_that_shares_it(bench: Bench) -> None:
 
 
 def test_lists_of_hurt_files_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "MAX_HARMS", 3)
+    monkeypatch.setattr(harms, "MAX_HARMS", 3)
     bench.save({f"{n}.pt": noise(1) for n in range(9)})
     lose(bench, chunks_of(bench, "0.pt")[0])
     (error,) = bench.repo.verify().errors

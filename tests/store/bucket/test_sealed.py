@@ -187,6 +187,17 @@ def test_a_bucket_with_a_store_in_the_clear_is_not_sealed(
     assert refused.value.kind == "not-sealed"
 
 
+def test_a_key_that_is_gone_is_told_from_a_bucket_that_was_never_sealed(
+    bucket: Bucket, identity: tuple[Path, str]
+) -> None:
+    path, public = identity
+    seal(bucket.client(), [public], None)
+    BucketStore.create(unsealed(bucket.client(), str(path))).close()
+    bucket.client().delete(["key"])
+    with pytest.raises(IntegrityError, match=r"'key' of .* is gone"):
+        unsealed(bucket.client(), str(path))
+
+
 def test_what_is_no_key_is_said_so(identity: tuple[Path, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no recipient"):
         wrap(KEY, ["age1nothing"])

@@ -29,9 +29,16 @@ def remote(report: RemoteReport, *, read: bool) -> Iterator[str]:
         yield from (f"  {label}: {name}" for name in names[:_SHOWN_LINES])
         if len(names) > _SHOWN_LINES:
             yield f"  ... and {len(names) - _SHOWN_LINES:,} more"
+    yield from (f"  {each}" for each in report.broken[:_SHOWN_LINES])
+    for harm in report.hurts[:_SHOWN_LINES]:
+        yield f"  hurts v{harm.number} {text.short(harm.version)}  {text.safe(harm.path)}".rstrip()
+    if len(report.hurts) > _SHOWN_LINES:
+        yield f"  ... and {len(report.hurts) - _SHOWN_LINES:,} more"
     if report.unknown:
         refs = text.plural(report.unknown, "version")
         yield click.style(f"  {refs} there not known here, so not looked at: mvc fetch", dim=True)
+    if not report.ok:
+        yield f"help: mvc push --all {text.safe(report.remote or report.url)}  (sends anew what is whole here)"
 
 
 def remote_document(report: RemoteReport) -> dict[str, Any]:
@@ -46,4 +53,9 @@ def remote_document(report: RemoteReport) -> dict[str, Any]:
         "bytes": report.bytes,
         "missing": report.missing,
         "damaged": report.damaged,
+        "broken": report.broken,
+        "hurts": [
+            {"version": harm.version, "number": harm.number, "path": harm.path}
+            for harm in report.hurts
+        ],
     }
