@@ -33,8 +33,17 @@ def require_no_secret(url: str) -> None:
             f"an address must not hold a secret: {shown(url)}",
             kind="secret-in-address",
             cause=f"{why}; whoever sees your settings or processes could read it",
-            help=f"mvc login {_bare(url)}  (asks for the token, and keeps it where only you can read it)",
+            help=_where_secrets_rest(url),
         )
+
+
+def _where_secrets_rest(url: str) -> str:
+    scheme = known_scheme(url)
+    if scheme is not None and scheme.carrier is Carrier.BUCKET:
+        return (
+            "aws configure  (keeps keys where only you can read them), or export AWS_ACCESS_KEY_ID"
+        )
+    return f"mvc login {_bare(url)}  (asks for the token, and keeps it where only you can read it)"
 
 
 def shown(url: str) -> str:

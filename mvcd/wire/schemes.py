@@ -6,6 +6,7 @@ Nothing of gRPC is needed to know them.
 
 from __future__ import annotations
 
+import os
 import re
 from enum import Enum
 from typing import NamedTuple
@@ -84,7 +85,11 @@ def scheme_of(url: str) -> Scheme:
 
 
 _WEB = frozenset({"http", "https"})
-_ONE_SLASH = re.compile(r"(grpcs?|ssh):/?([^/].*)")
+_OTHERS = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "azure": "az", "abfs": "az", "abfss": "az"}
+"""How other tools write the schemes of buckets."""
+_RESTIC = re.compile(r"s3:(https?://[^/]+)/(.+)")
+_ONE_SLASH = re.compile(r"(grpcs?|ssh|s3|gs|az):/?([^/].*)")
+_BUCKET_PATH = re.compile(r"(bucket\+file|links):(?!//)(.+)")
 _SCP = re.compile(r"([\w.-]+@)([\w.-]+):(?!//)(.+)")
 _HOST = re.compile(r"((?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+(?=:\d))(?::\d{1,5})?)/(.+)")
 
@@ -93,6 +98,8 @@ def meant_by(word: str) -> str | None:
     """The address that somebody may have meant who wrote no scheme, or a web page's: a guess, for an error to
     make. None for what looks like a path."""
     scheme, separator, rest = word.partition("://")
+    if bucket := _bucket_meant_by(word):
+        return bucket
     if separator:
         secure = scheme.lower() == "https" or not rest.startswith(("localhost", "127."))
         return f"{'grpcs' if secure else 'grpc'}://{rest}" if scheme.lower() in _WEB else None
@@ -104,4 +111,16 @@ def meant_by(word: str) -> str | None:
     if found := _HOST.fullmatch(word):
         near = found[1].startswith(("localhost", "127."))
         return f"{'grpc' if near else 'grpcs'}://{found[1]}/{found[2]}"
+    return None
+
+
+def _bucket_meant_by(word: str) -> str | None:
+    """The same for an address as restic, DVC or Hadoop write one, or with too few slashes."""
+    scheme, separator, rest = word.partition("://")
+    if found := _RESTIC.fullmatch(word):
+        return f"s3://{found[2]} -o endpoint={found[1]}"
+    if separator and scheme.lower() in _OTHERS:
+        return f"{_OTHERS[scheme.lower()]}://{rest}"
+    if found := _BUCKET_PATH.fullmatch(word):
+        return f"{found[1]}://{os.path.abspath(found[2])}"
     return None

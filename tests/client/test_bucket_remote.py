@@ -224,6 +224,44 @@ def test_what_is_deleted_there_is_a_branch_or_a_tag_that_is_there(
     assert "first" not in mvc("ls-remote").out
 
 
+def test_an_object_of_somebody_else_in_the_place_of_refs_is_told_with_its_place(
+    saved: Path, place: Path, mvc: Mvc
+) -> None:
+    place.mkdir()
+    (place / "refs").write_text("of somebody else")
+    told = mvc("remote", "add", "origin", f"bucket+file://{place}", code=14).err
+    assert f"the object 'refs' of bucket+file://{place} is damaged" in told
+
+
+def test_what_is_looked_at_in_vain_is_told_with_the_way(
+    saved: Path, tmp_path: Path, mvc: Mvc
+) -> None:
+    told = mvc("remote", "add", "far", f"bucket+file://{tmp_path}/not/mounted").err
+    assert "is not mounted" in told and f"help: mkdir -p {tmp_path}/not" in told
+    (tmp_path / "file").touch()
+    told = mvc("remote", "add", "file", f"bucket+file://{tmp_path}/file", code=1).err
+    assert "a file has that name" in told
+
+
+def test_files_in_options_mean_the_same_from_everywhere(
+    url: str, saved: Path, tmp_path: Path, mvc: Mvc
+) -> None:
+    here = str(Path.cwd() / "ca.pem")
+    mvc("remote", "add", "other", url, "-o", "ca=ca.pem", "-o", "region=here")
+    mvc("push")
+    mvc("clone", url, str(tmp_path / "copy"), "-o", "ca=ca.pem")
+    assert mvc("config", "get", "remote.other.ca").out.strip() == here
+    assert mvc("config", "get", "remote.other.region").out.strip() == "here"
+    copied = mvc("-C", str(tmp_path / "copy"), "config", "get", "remote.origin.ca").out.strip()
+    assert copied == here
+
+
+def test_a_secret_is_no_option(saved: Path, place: Path, mvc: Mvc) -> None:
+    given = "secret_access_key=hunter22"
+    told = mvc("remote", "add", "origin", f"bucket+file://{place}", "-o", given, code=2).err
+    assert "aws configure" in told and "hunter22" not in told
+
+
 def test_gc_at_other_remotes(saved: Path, tmp_path: Path, mvc: Mvc) -> None:
     mvc("init", "--bare", str(tmp_path / "bare"))
     mvc("remote", "add", "disk", str(tmp_path / "bare"))

@@ -12,7 +12,7 @@ from mvc.cli.main import cli
 from mvcd.errors import Failure, MvcError, UsageError
 from mvcd.repo.core import connecting, remotes
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.schemes import SCHEMES, Carrier, Scheme, known_scheme, scheme_of
+from mvcd.wire.schemes import SCHEMES, Carrier, Scheme, known_scheme, meant_by, scheme_of
 
 ROOT = Path(__file__).parents[2]
 NAMES = {scheme.name for scheme in SCHEMES if scheme.name}
@@ -90,3 +90,35 @@ def test_a_login_name_is_allowed_where_the_table_says_so(scheme: Scheme) -> None
     else:
         with pytest.raises(UsageError):
             require_no_secret(url)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("s3:models/x", "s3://models/x"),
+        ("s3:/models/x", "s3://models/x"),
+        ("s3:https://host:9000/models/x", "s3://models/x -o endpoint=https://host:9000"),
+        ("azure://models/x", "az://models/x"),
+        ("s3a://models/x", "s3://models/x"),
+        ("bucket+file:/srv/x", "bucket+file:///srv/x"),
+        ("links:/srv/x", "links:///srv/x"),
+    ],
+)
+def test_what_other_tools_call_a_bucket_is_understood(word: str, meant: str) -> None:
+    assert meant_by(word) == meant
+    with pytest.raises(UsageError) as caught:
+        remotes.absolute(word)
+    assert caught.value.help == f"did you mean {meant} ?"
+
+
+@pytest.mark.parametrize("url", ["file://srv/x", "file://srv"])
+def test_a_host_in_the_address_of_a_directory_is_a_mistake(url: str) -> None:
+    with pytest.raises(UsageError, match="names no directory"):
+        remotes.absolute(url)
+
+
+@pytest.mark.parametrize("url", ["s3://models/x?key=1", "s3://me:secret@models/x"])
+def test_keys_of_a_bucket_rest_where_its_tools_keep_them(url: str) -> None:
+    with pytest.raises(UsageError, match="must not hold a secret") as caught:
+        remotes.absolute(url)
+    assert caught.value.help is not None and "aws configure" in caught.value.help

@@ -138,9 +138,12 @@ class Merge:
 
 @dataclass(slots=True)
 class RemoteReport:
-    """Result of checking a remote: whether it holds all that its refs reach. `unknown`: refs there whose versions are not here. Broken
-    objects are named like "chunk 1f2e...", and what is wrong with a bucket's own objects, in `broken`, like
-    "pack: it is gone, packs/1f2e...". `hurts`: files that cannot be read from there, newest versions first."""
+    """Result of checking a remote: whether it holds all that its refs reach.
+
+    `unknown`: refs there whose versions are not here. Broken objects are named like "chunk 1f2e...", and what
+    is wrong with a bucket's own objects, in `broken`, like "pack: it is gone, packs/1f2e...". `hurts`: files
+    that cannot be read from there, newest versions first.
+    """
 
     remote: str
     url: str

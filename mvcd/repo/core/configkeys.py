@@ -5,6 +5,7 @@ A key that is not here is a mistake, and `mvc config set` says so with the neare
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -97,10 +98,22 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     return next(iter(get_close_matches(name, names, 1, 0.6)), None)
 
 
+_SECRET = re.compile(
+    r"secret|password|token|credential|sas\b|(access|account)[-_]?key", re.IGNORECASE
+)
+
+
 def require_known(key: str, value: str) -> None:
     """Raises UsageError: kind "unknown-key" for a key that is none, "bad-config" for a value that cannot be."""
     found = known(key)
     if found is None:
+        if key.startswith("remote.") and _SECRET.search(key.rpartition(".")[2]):
+            raise UsageError(
+                f"a secret is no setting: {key}",
+                kind="secret-in-address",
+                cause="settings are read and copied by many",
+                help="mvc login URL  (for a server), or aws configure  (for a bucket)",
+            )
         names = [one.name for one in KEYS if not one.internal]
         near = nearest(key, names)
         raise UsageError(

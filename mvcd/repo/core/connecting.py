@@ -67,7 +67,8 @@ def look_at(remote: Remote, secret: Secret, tell: Callable[[str], object]) -> No
     try:
         probe_bucket(remote.url, {**secret(remote.url), **remote.options}, tell)
     except (RemoteUnreachable, AuthError) as error:
-        tell(f"{remote.url} was not looked at: {with_cause(error)}")
+        way = f"; help: {error.help}" if error.help else ""
+        tell(f"{remote.url} was not looked at: {with_cause(error)}{way}")
 
 
 def store_of(
@@ -172,5 +173,11 @@ def _bucket(
             f"{remote.url} is no repository",
             kind="no-such-repository",
             cause=error.cause,
-            help=f"mvc push {remote.name or remote.url}  (in a repository; makes one there)",
+            help=_way_to_a_repository(remote),
         ) from error
+
+
+def _way_to_a_repository(remote: Remote) -> str:
+    if scheme_of(remote.url).name == "links":
+        return "mvc remote presign REMOTE --to FILE  (where the keys of the bucket are)"
+    return f"mvc push {remote.name or remote.url}  (in a repository; makes one there)"

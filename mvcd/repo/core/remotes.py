@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from mvcd.errors import Failure, UsageError
 from mvcd.repo.core.config import Config
@@ -27,6 +28,8 @@ from mvcd.wire.address import require_no_secret
 from mvcd.wire.schemes import meant_by, scheme_of
 
 DEFAULT = "origin"
+_FILES = ("ca", "certificate", "key", "identity")
+"""Options that name a file of this machine."""
 
 Secret = Callable[[str], Mapping[str, str]]
 """What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
@@ -38,6 +41,16 @@ class Remote(NamedTuple):
     name: str
     url: str
     options: Mapping[str, str] = MappingProxyType({})
+
+
+def remote_at(name: str, url: str, options: Mapping[str, str] | None) -> Remote:
+    """A remote as it is written down: what is relative, its address or a file in an option, means the same from
+    everywhere. Raises UsageError for what is no address."""
+    given = {
+        key: os.path.abspath(os.path.expanduser(value)) if key in _FILES and value else value
+        for key, value in (options or {}).items()
+    }
+    return Remote(name, absolute(url), given)
 
 
 def remotes(config: Config) -> dict[str, Remote]:
@@ -79,7 +92,12 @@ def remote(config: Config, name: str | None = None) -> Remote:
 def absolute(url: str) -> str:
     """An address that means the same from everywhere: a plain path becomes an absolute one."""
     require_no_secret(url)
-    if not scheme_of(url).name:
+    scheme = scheme_of(url)
+    if scheme.name == "file" and urlsplit(url).netloc not in ("", "localhost"):
+        raise UsageError(
+            f"{url!r} names no directory", help="file:///DIRECTORY, with three slashes"
+        )
+    if not scheme.name:
         return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
     return url
 

@@ -15,7 +15,7 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.core.configkeys import require_known
 from mvcd.repo.core.connecting import connect, look_at
 from mvcd.repo.core.core import Clock, Core
-from mvcd.repo.core.remotes import Remote, Secret, absolute, remote, remotes
+from mvcd.repo.core.remotes import Remote, Secret, absolute, remote, remote_at, remotes
 from mvcd.repo.records.refs import HEADS, REMOTES, tracking_name
 from mvcd.repo.share.fetching import connected
 from mvcd.store.api import RefUpdate
@@ -29,7 +29,7 @@ def add_remote(core: Core, name: str, url: str, options: Mapping[str, str] | Non
     """Gives an address a name, and writes down the options by which it is reached. A bucket is looked at
     first. Raises UsageError; Failure(kind="remote-exists"); NotPermitted for a bucket that cannot hold a
     repository."""
-    given = Remote(name, absolute(url), dict(options or {}))
+    given = remote_at(name, url, options)
     for key, value in given.options.items():
         require_known(f"remote.{name}.{key}", value)
     with core.lock.hold():

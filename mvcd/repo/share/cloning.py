@@ -58,8 +58,7 @@ def clone(
 
     Answers the open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
     wanted = wanted or Wanted()
-    address = remotes.absolute(url)
-    found = remotes.Remote(remotes.DEFAULT, address, dict(options or {}))
+    found = remotes.remote_at(remotes.DEFAULT, url, options)
     for key, value in found.options.items():
         require_known(f"remote.{remotes.DEFAULT}.{key}", value)
     peer = connecting.connect(found, secret, clock, (monitor or Silent()).warn)

@@ -171,7 +171,10 @@ def _prefix(url: str, bucket: str, prefix: str) -> str:
     parts = [part for part in prefix.split("/") if part]
     for part in parts:
         if not _PART.fullmatch(part) or part in (".", ".."):
-            raise UsageError(f"{url!r} cannot be the address of a bucket", cause=f"{part!r} in it")
+            raise UsageError(
+                f"{url!r} cannot be the address of a bucket",
+                cause=f"{part!r} in it: parts are of letters, digits and . _ = + @ , -",
+            )
     return "/".join(parts)
 
 

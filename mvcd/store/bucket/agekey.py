@@ -75,11 +75,23 @@ def _recipients(word: str) -> Iterable[pyrage.x25519.Recipient | pyrage.ssh.Reci
         try:
             yield kind.Recipient.from_str(line)
         except pyrage.RecipientError as error:
-            raise UsageError(
-                f"{word!r} is no recipient",
-                cause=f"{_small(error)}; one is age1..., ssh-ed25519 ..., or a file of such lines",
-                help="mvc remote encrypt NAME ~/.ssh/id_ed25519.pub",
-            ) from None
+            raise _no_recipient(word, lines, _small(error)) from None
+
+
+def _no_recipient(word: str, lines: Sequence[str], why: str) -> UsageError:
+    """The error for a word that is no recipient; `lines` are those of the file of that name, or itself."""
+    cause, help = why, "mvc remote encrypt NAME ~/.ssh/id_ed25519.pub"
+    if any("PRIVATE KEY" in line or "AGE-SECRET-KEY-" in line for line in lines):
+        cause = "it is a private key, and recipients are public keys"
+        if os.path.isfile(f"{os.path.expanduser(word)}.pub"):
+            help = f"mvc remote encrypt NAME {word}.pub"
+    elif "/" in word and not os.path.exists(os.path.expanduser(word)):
+        cause = "there is no such file"
+    return UsageError(
+        f"{'this' if 'AGE-SECRET-KEY-' in word else repr(word)} is no recipient",
+        cause=f"{cause}; one is age1..., ssh-ed25519 ..., or a file of such lines",
+        help=help,
+    )
 
 
 def _identities(path: str, *, told: bool) -> Iterable[pyrage.x25519.Identity | pyrage.ssh.Identity]:

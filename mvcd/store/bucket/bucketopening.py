@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TypeVar
 
 from mvcd.disk.directories import make_directories
-from mvcd.errors import Failure, UsageError
+from mvcd.errors import Failure, RemoteUnreachable, UsageError
 from mvcd.store.api import ObjectReader
 from mvcd.store.bucket.addresses import directory_of, is_links, open_blobs
 from mvcd.store.bucket.blobs import Blobs
@@ -146,7 +147,13 @@ def look_into(url: str, options: Mapping[str, str], tell: Tell | None = None) ->
     """See `stores.probe_bucket`."""
     used = _of_buckets(options)
     path = directory_of(url)
-    if path is not None and not os.path.isdir(path):
+    if path is not None and not os.path.lexists(path):
+        if not os.path.isdir(above := os.path.dirname(path)):
+            raise RemoteUnreachable(
+                f"{url} cannot be reached",
+                cause=f"{above} is not there, or the file system that has it is not mounted",
+                help=f"mkdir -p {shlex.quote(above)}",
+            )
         return  # the first push makes it, and probes it then
     if is_links(url):
         with closing(open_blobs(url, used)) as blobs:
@@ -220,7 +227,7 @@ def _make_directory(url: str) -> None:
     """The last directory of one on a file system. What is above it has to be there: otherwise it may only not
     be mounted."""
     path = directory_of(url)
-    if path is not None and os.path.isdir(os.path.dirname(path)):
+    if path is not None and os.path.isdir(os.path.dirname(path)) and not os.path.lexists(path):
         make_directories(path)
 
 

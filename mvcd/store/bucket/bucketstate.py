@@ -162,15 +162,15 @@ def encode_state(state: BucketState) -> bytes:
     return _MAGIC + b"%d\n" % FORMAT_VERSION + packed
 
 
-def decode_state(data: Bytes) -> BucketState:
-    """Raises Failure for a newer format, and with kind="sealed" for an encrypted state; IntegrityError for what
-    is no state of a store."""
+def decode_state(data: Bytes, where: str) -> BucketState:
+    """The state that the object `refs` of the place `where` says. Raises Failure for a newer format, and with
+    kind="sealed" for an encrypted state; IntegrityError for what is no state of a store."""
     if bytes(data[: len(SEALED_MAGIC)]) == SEALED_MAGIC:
         raise Failure("this bucket is encrypted", kind="sealed")
     first, _, packed = bytes(data).partition(b"\n")
     version = first.removeprefix(_MAGIC)
     if not first.startswith(_MAGIC) or not version.isdigit():
-        raise _damaged("it is no list of refs")
+        raise _damaged(where, "it does not begin as one of mvc; somebody else may have that name")
     if int(version) != FORMAT_VERSION:
         raise Failure(
             f"this bucket has format {int(version)}; this mvc knows up to {FORMAT_VERSION}",
@@ -181,7 +181,7 @@ def decode_state(data: Bytes) -> BucketState:
         unpacked = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_STATE_BYTES)
         return _state(json.loads(unpacked))
     except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(str(error)) from error
+        raise _damaged(where, str(error)) from error
 
 
 def _state(fields: dict[str, Any]) -> BucketState:
@@ -215,10 +215,10 @@ def _bytes(value: str) -> bytes:
     return base64.b64decode(value, validate=True)
 
 
-def _damaged(why: str) -> IntegrityError:
+def _damaged(where: str, why: str) -> IntegrityError:
     return IntegrityError(
-        "the object that holds this bucket's refs is damaged",
+        f"the object 'refs' of {where} is damaged",
         kind="refs-damaged",
         cause=why,
-        help="put back the object 'refs' from a version or a copy of the bucket",
+        help="put it back from a version or a copy of the bucket; or name another place: mvc remote set-url",
     )

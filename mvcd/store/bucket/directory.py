@@ -50,7 +50,9 @@ class DirectoryBlobs:
             raise Failure(
                 f"{self._root} is no directory",
                 kind="no-such-bucket",
-                cause="it is not there, or the file system that has it is not mounted",
+                cause="a file has that name"
+                if os.path.lexists(self._root)
+                else "it is not there, or the file system that has it is not mounted",
                 help=f"mkdir -p {shlex.quote(self._root)}",
             )
 

@@ -8,9 +8,11 @@ rgw_common.cc, https://learn.microsoft.com/rest/api/storageservices/blob-service
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mvcd.errors import AuthError, Failure, MvcError, NotPermitted, RemoteUnreachable, UsageError
 
@@ -22,6 +24,10 @@ _CONNECTING = re.compile(r"kind: Connect\b|legacy::Error\(\s*Connect,")
 _CREDENTIALS = re.compile(
     r"/latest/(api/token|meta-data)|169\.254\.170|metadata\.google|computeMetadata|AssumeRoleWith|/oauth2?/"
 )
+_ODD = re.compile(r"source: (Metadata|Invalid\w+Response) \{|: Got invalid ")
+_SAYS = re.compile(r"^Generic \w+ error: ")
+_TRIED = re.compile(r'"tcp connect error",\s*\S+:(\d+),')
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "NoSuchContainer"}
 NO_OBJECT = {"NoSuchKey", "BlobNotFound", "NoSuchVersion"}
@@ -119,9 +125,19 @@ class Reply:
         return self.status == 416 or "Wanted range starting at" in self.text
 
     @property
+    def unreadable(self) -> bool:
+        """Whether an answer came, and it is none that a bucket gives."""
+        return self.status is None and _ODD.search(self.text) is not None
+
+    @property
     def passing(self) -> bool:
         """Whether the same call may succeed later."""
-        if self.about_credentials or "BadScheme" in self.text or _trust(self.text):
+        if (
+            self.unreadable
+            or self.about_credentials
+            or "BadScheme" in self.text
+            or _trust(self.text)
+        ):
             return False
         if self.code in _BUSY or self.status in (None, 408, 429):
             return True
@@ -141,8 +157,29 @@ def refusal(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
     if code in _WRONG_REGION or status == 301:
         return _wrong_region(reply, place)
     if code in _FULL or status == 507:
-        return Failure(f"{place.url} is full", kind="disk-full", cause=_told(reply))
+        return Failure(
+            f"{place.url} is full",
+            kind="disk-full",
+            cause=_told(reply),
+            help="mvc gc --remote  (frees what nothing needs), or ask for more room",
+        )
     return _by_status(reply, place, doing)
+
+
+def unopened(text: str, place: BucketPlace, ca: str | None) -> UsageError:
+    """The error for settings by which no store can be opened at all, in the library's words."""
+    cause, help = _SAYS.sub("", text.partition("\n")[0])[:300], None
+    if "root_certificate" in text or "ertificate" in text:
+        cause = f"{ca} holds no certificate in PEM"
+        help = "openssl x509 -in FILE -noout -subject  (shows what a file holds)"
+    elif "Account must be specified" in text:
+        cause = "no account of Azure is named"
+        help = "export AZURE_STORAGE_ACCOUNT_NAME=NAME, or the remote's option account"
+    elif missing := re.search(r"Missing (AccessKeyId|SecretAccessKey)", text):
+        names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+        cause = "only one half of a key is there"
+        help = f"export {names[missing[1]]}=..., or unset the other half"
+    return UsageError(f"{place.url} cannot be opened", cause=cause, help=help)
 
 
 def _by_status(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
@@ -160,7 +197,7 @@ def _by_status(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
             cause=f"the store refuses what a repository needs: {_told(reply)}",
             help=OTHER_STORE,
         )
-    if reply.status is None or reply.passing:
+    if not reply.unreadable and (reply.status is None or reply.passing):
         return _unreachable(reply, place)
     return RemoteUnreachable(
         f"{place.url} does not answer as a bucket does",
@@ -199,7 +236,8 @@ def _told(reply: Reply) -> str:
     words = _WORDS.search(reply.text)
     said = " ".join(words[1].split()) if words else ""
     parts = [str(reply.status) if reply.status else "", reply.code or "", said]
-    return " ".join(part for part in parts if part) or reply.text.partition("\n")[0][:200]
+    first = _SAYS.sub("", reply.text.partition("\n")[0])[:200]
+    return " ".join(part for part in parts if part) or first
 
 
 def _about_keys(reply: Reply, place: BucketPlace) -> AuthError:
@@ -246,6 +284,9 @@ def _unreachable(reply: Reply, place: BucketPlace) -> RemoteUnreachable:
         cause, help = f"{where} does not speak TLS", "use http:// in the endpoint"
     elif "kind: Timeout" in text or "TimedOut" in text:
         cause, help = f"{where} does not answer in time", f"curl -sv {shlex.quote(where)}"
+    elif proxy := _proxy(text):
+        cause = f"nobody listens at the proxy that {proxy} names"
+        help = f"echo ${proxy}  (hosts that NO_PROXY names are reached without it)"
     elif reply.unsent:
         cause, help = f"nobody listens at {where}", f"curl -sv {shlex.quote(where)}"
     elif reply.status is not None:
@@ -253,11 +294,25 @@ def _unreachable(reply: Reply, place: BucketPlace) -> RemoteUnreachable:
             f"it answers {_told(reply)}",
             "run the command again when the store has recovered",
         )
+    elif where.startswith("http://") and "SendRequest" in text:
+        cause = "the connection broke before an answer came"
+        help = "run the command again; if TLS is spoken there, with https:// in the endpoint"
     else:
         cause, help = "the connection broke", "run the command again"
     if place.scheme != "s3" and help == _ENDPOINT:
         help = "check the network of this machine"
     return RemoteUnreachable(f"{place.url} cannot be reached", cause=cause, help=help)
+
+
+def _proxy(text: str) -> str | None:
+    """The variable whose proxy was tried, and not the store itself."""
+    tried = _TRIED.search(text)
+    for name in (*_PROXIES, *map(str.lower, _PROXIES)):
+        if tried and (url := os.environ.get(name)):
+            place = urlsplit(url if "://" in url else f"http://{url}")
+            if (place.port or 80) == int(tried[1]):
+                return name
+    return None
 
 
 def _trust(text: str) -> str | None:

@@ -28,7 +28,7 @@ from mvcd.errors import AuthError, Failure, IntegrityError, NotPermitted, UsageE
 from mvcd.ids import Bytes
 from mvcd.store.bucket.awsprofile import Profile
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, InDoubt, Tag
-from mvcd.store.bucket.failures import NO_OBJECT, BucketPlace, Reply, refusal
+from mvcd.store.bucket.failures import NO_OBJECT, OTHER_STORE, BucketPlace, Reply, refusal, unopened
 from mvcd.store.bucket.options import EtagStyle, Options
 from mvcd.store.bucket.ranges import plan
 from mvcd.store.bucket.workers import Workers
@@ -310,6 +310,7 @@ class ObjectBlobs:
                 f"{self.url} cannot hold a repository",
                 kind="no-conditional-writes",
                 cause=f"the store gives no tag for {name}",
+                help=OTHER_STORE,
             )
         return Tag(str(tag))
 
@@ -411,9 +412,7 @@ def _opened(
         try:
             return make(client_options={**client, **limits}, retry_config={"max_retries": 0})
         except (BaseError, ValueError, TypeError) as error:
-            raise UsageError(
-                f"{place.url} cannot be opened", cause=str(error).partition("\n")[0][:300]
-            ) from error
+            raise unopened(str(error), place, ca) from error
 
     whole = f"{_TRANSFER_SECONDS}s"
     questions = store(timeout=whole, read_timeout=f"{_SILENCE_SECONDS}s")

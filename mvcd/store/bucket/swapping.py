@@ -75,8 +75,8 @@ class StateHead:
             return None
         if found is None:
             assert known is not None
-            return cls(blobs, decode_state(known[0]), known[1], sleep, seen)
-        state = decode_state(found[0])
+            return cls(blobs, decode_state(known[0], blobs.url), known[1], sleep, seen)
+        state = decode_state(found[0], blobs.url)
         seen.keep(*found)
         return cls(blobs, state, found[1], sleep, seen)
 
@@ -117,7 +117,7 @@ class StateHead:
         if found is None:
             return self.state  # no state comes twice, so no tag does
         data, tag = found
-        state = decode_state(data)
+        state = decode_state(data, self._blobs.url)
         if state.id != self.state.id:
             raise Failure(
                 f"another store is in {self._blobs.url} now",

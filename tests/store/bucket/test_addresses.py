@@ -206,6 +206,30 @@ def test_a_file_of_certificates_that_is_not_there(tmp_path):
         open_blobs("s3://models", {"ca": str(tmp_path / "none")})
 
 
+def test_what_cannot_be_opened_is_told_in_our_words(tmp_path, monkeypatch):
+    key = tmp_path / "tls.key"
+    key.write_text("no certificate\n")
+    with pytest.raises(UsageError) as caught:
+        open_blobs("s3://models", {"ca": str(key), "endpoint": "https://h"})
+    assert caught.value.cause == f"{key} holds no certificate in PEM"
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for url, name in (
+        ("az://models", "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("s3://models", "AWS_SECRET_ACCESS_KEY"),
+    ):
+        with pytest.raises(UsageError, match="cannot be opened") as caught:
+            open_blobs(url, {})
+        assert name in caught.value.help
+
+
+def test_a_file_in_the_place_of_a_directory(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure, match="is no directory") as caught:
+        open_blobs(f"bucket+file://{tmp_path}/file", {})
+    assert caught.value.cause == "a file has that name"
+
+
 def test_a_directory_that_is_not_there(tmp_path):
     with pytest.raises(Failure, match="is no directory"):
         open_blobs(f"bucket+file://{tmp_path}/none", {})

@@ -10,6 +10,7 @@ from mvcd.store.bucket.failures import BucketPlace, Reply, refusal
 
 GOOGLE = BucketPlace("gs", "models", "gs://models/team")
 AZURE = BucketPlace("az", "models", "az://models/team")
+HERE = BucketPlace("s3", "models", "s3://models/team", "http://h:9000")
 TOKEN = (
     "Generic GCS error: Error performing token request: Error performing GET "
     "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token in 14ms - "
@@ -72,3 +73,40 @@ def test_what_may_pass_and_what_will_not():
     lasting = ["501 x", "507 x", "404 x", "403 x", "400 <Code>InvalidArgument</Code>"]
     assert not any(Reply.read(ANSWERED + text).passing for text in lasting)
     assert not Reply.read("invalid peer certificate: UnknownIssuer, kind: Connect").passing
+
+
+def test_an_answer_that_no_bucket_gives_is_not_asked_for_again():
+    said = "Generic S3 error: Unable to extract metadata from headers: ETag Header missing from response"
+    reply = Reply.read(f"{said}\n\nGeneric {{ source: Metadata {{ source: MissingEtag }} }}")
+    assert (reply.answered, reply.unsent, reply.passing) == (False, False, False)
+    error = refusal(reply, HERE, "write")
+    assert error.kind == "not-a-bucket" and "ETag Header missing" in str(error.cause)
+
+
+def test_where_tls_is_spoken_to_a_plain_endpoint_the_error_thinks_of_it():
+    text = (
+        "error sending request\nkind: Request, Error( SendRequest, hyper::Error( IncompleteMessage"
+    )
+    error = refusal(Reply.read(text), HERE, "read")
+    assert "https://" in str(error.help)
+
+
+REFUSED_BY = """HTTP error: error sending request
+    kind: Connect, Error( Connect, ConnectError(
+        "tcp connect error",
+        127.0.0.1:3128,
+        Os { code: 111 }"""
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "http_proxy"])
+def test_a_proxy_that_is_not_there_is_named(variable, monkeypatch):
+    assert "nobody listens at http://h:9000" in str(
+        refusal(Reply.read(REFUSED_BY), HERE, "read").cause
+    )
+    monkeypatch.setenv(variable, "http://proxy.example.org:3128")
+    error = refusal(Reply.read(REFUSED_BY), HERE, "read")
+    assert variable in str(error.cause) and "NO_PROXY" in str(error.help)
+    monkeypatch.setenv(variable, "http://proxy.example.org:8080")
+    assert "nobody listens at http://h:9000" in str(
+        refusal(Reply.read(REFUSED_BY), HERE, "read").cause
+    )

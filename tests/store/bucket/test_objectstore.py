@@ -141,6 +141,19 @@ def test_a_harmless_call_is_made_again(first, call):
         assert len(told.calls) == 3
 
 
+def test_a_store_without_tags_is_not_waited_for():
+    with (
+        answering(lambda method, path: Answer(200)) as told,
+        _Served(told) as (_, blobs),
+    ):
+        with pytest.raises(RemoteUnreachable) as caught:
+            blobs.put("packs/a", b"hello")
+        assert caught.value.kind == "not-a-bucket"
+        with pytest.raises(InDoubt):  # it was written, for all that is known
+            blobs.create("refs", b"hello")
+        assert len(told.calls) == 2
+
+
 @pytest.mark.parametrize("call", HARMLESS)
 def test_patience_ends(impatient, call):
     with (

@@ -201,6 +201,15 @@ def test_a_key_that_is_gone_is_told_from_a_bucket_that_was_never_sealed(
 def test_what_is_no_key_is_said_so(identity: tuple[Path, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no recipient"):
         wrap(KEY, ["age1nothing"])
+    with pytest.raises(UsageError) as caught:
+        wrap(KEY, [str(identity[0])])
+    assert str(caught.value.cause).startswith("it is a private key")
+    with pytest.raises(UsageError) as caught:
+        wrap(KEY, [identity[0].read_text().strip()])
+    assert "AGE-SECRET-KEY" not in f"{caught.value} {caught.value.cause} {caught.value.help}"
+    with pytest.raises(UsageError) as caught:
+        wrap(KEY, [str(tmp_path / "none.pub")])
+    assert str(caught.value.cause).startswith("there is no such file")
     with pytest.raises(UsageError, match="no recipient"):
         wrap(KEY, [])
     with pytest.raises(AuthError, match="cannot open"):
