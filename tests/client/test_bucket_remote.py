@@ -256,6 +256,14 @@ def test_files_in_options_mean_the_same_from_everywhere(
     assert copied == here
 
 
+def test_a_time_that_is_none_is_refused_before_it_is_written_down(
+    saved: Path, place: Path, mvc: Mvc
+) -> None:
+    told = mvc("remote", "add", "origin", f"bucket+file://{place}", "-o", "grace=abc", code=2).err
+    assert "'abc' is no time of grace" in told
+    assert mvc("remote", "list", "--json").json["remotes"] == []
+
+
 def test_a_secret_is_no_option(saved: Path, place: Path, mvc: Mvc) -> None:
     given = "secret_access_key=hunter22"
     told = mvc("remote", "add", "origin", f"bucket+file://{place}", "-o", given, code=2).err

@@ -74,8 +74,7 @@ def _served(
 ) -> ServedStore:
     if begin is not None:
         _make_below(begin, url)
-    grace, cache = options.get("grace"), options.get("cache")
-    seconds = GRACE_SECONDS if grace is None else _seconds(grace)
+    seconds, cache = _grace(options), options.get("cache")
     blobs = open_blobs(url, used)
     try:
         return ServedStore.open(blobs, cache=cache, grace_seconds=seconds)
@@ -146,6 +145,7 @@ def remove_all(url: str, options: Mapping[str, str]) -> None:
 def look_into(url: str, options: Mapping[str, str], tell: Tell | None = None) -> None:
     """See `stores.probe_bucket`."""
     used = _of_buckets(options)
+    _grace(options)
     path = directory_of(url)
     if path is not None and not os.path.lexists(path):
         if not os.path.isdir(above := os.path.dirname(path)):
@@ -176,8 +176,7 @@ def _opened(
         raise read_only(url)
     if begin:
         _make_directory(url)
-    grace = options.get("grace")
-    seconds = GRACE_SECONDS if grace is None else _seconds(grace)
+    seconds = _grace(options)
     blobs = _told(open_blobs(url, used), tell)
 
     def opened(begin: Mapping[str, str] | None) -> BucketStore:
@@ -236,6 +235,11 @@ def _make_below(root: str, url: str) -> None:
     top, path = directory_of(root), directory_of(url)
     if top is not None and path is not None and os.path.isdir(os.path.dirname(top)):
         make_directories(path, 0o700)
+
+
+def _grace(options: Mapping[str, str]) -> float:
+    grace = options.get("grace")
+    return GRACE_SECONDS if grace is None else _seconds(grace)
 
 
 def _seconds(text: str) -> float:

@@ -179,6 +179,11 @@ def unopened(text: str, place: BucketPlace, ca: str | None) -> UsageError:
         names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
         cause = "only one half of a key is there"
         help = f"export {names[missing[1]]}=..., or unset the other half"
+    elif "Missing customer key" in text:
+        cause = "sse-c encrypts with a key of yours, and there is none"
+        help = (
+            "export AWS_SSE_CUSTOMER_KEY_BASE64=...  (32 bytes: head -c 32 /dev/urandom | base64)"
+        )
     return UsageError(f"{place.url} cannot be opened", cause=cause, help=help)
 
 

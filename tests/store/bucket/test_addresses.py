@@ -214,12 +214,15 @@ def test_what_cannot_be_opened_is_told_in_our_words(tmp_path, monkeypatch):
     assert caught.value.cause == f"{key} holds no certificate in PEM"
     for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for url, name in (
-        ("az://models", "AZURE_STORAGE_ACCOUNT_NAME"),
-        ("s3://models", "AWS_SECRET_ACCESS_KEY"),
+    for url, given, name in (
+        ("az://models", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("s3://models", {}, "AWS_SECRET_ACCESS_KEY"),
+        ("s3://models", {"encryption": "sse-c"}, "AWS_SSE_CUSTOMER_KEY_BASE64"),
     ):
+        if given:
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mvc-secret")
         with pytest.raises(UsageError, match="cannot be opened") as caught:
-            open_blobs(url, {})
+            open_blobs(url, given)
         assert name in caught.value.help
 
 
