@@ -32,6 +32,7 @@ from mvcd.team.records import Quota
 from mvcd.team.roles import Role, Scope
 from mvcd.wire.host import Access, Caller, Update
 from mvcd.wire.uploads import Uploads
+from tests.store.objects import plain
 from tests.support.interposed import Interposed
 from tests.team.acts import BY, NOW, put_version
 
@@ -243,6 +244,18 @@ def test_a_quota_counts_what_was_named_whoever_took_it(servers: Servers) -> None
         for server in (0, 1):
             with pytest.raises(Failure, match="quota of ada is used up"):
                 servers.put(server, store, [more])
+
+
+def test_a_repositorys_quota_counts_what_no_swap_has_yet(servers: Servers) -> None:
+    servers.roots[0].accounts.set_quota(BY, Quota("iris", None, 8 << 20))
+    found = servers.open(0, Access.PUT)
+    with found.store.session() as session:
+        for _ in range(8):
+            id, encoded = plain(os.urandom(1_000_000))
+            found.check_put(1_000_000)
+            session.put(id, encoded)
+        with pytest.raises(Failure, match="quota of this repository is used up"):
+            found.check_put(1_000_000)
 
 
 def test_one_server_collects_and_once_a_day(servers: Servers) -> None:

@@ -48,6 +48,7 @@ class BucketSession:
         self._named: list[Digest] = []
         self._uploads = PackUploads(store.blobs)
         self._sent_bytes = 0
+        self.unnamed_bytes = 0  # of records that were put and that no state names yet
         self._run: NewRun | None = None
         self._failure: MvcError | None = None
         store.sessions.add(self)
@@ -157,6 +158,7 @@ class BucketSession:
         pack = self._open_pack(id)
         data = record()
         offset = pack.append(data)
+        self.unnamed_bytes += len(data)
         self._rows[id] = RunPlace(pack.slot, offset, body_size, raw_size, id.kind, base)
         self.relied.add(id)
         self._run = None
@@ -252,7 +254,7 @@ class BucketSession:
         self._rows.clear()
         self._absent.clear()
         self._held.clear()
-        self._held_bytes = self._sent_bytes = 0
+        self._held_bytes = self._sent_bytes = self.unnamed_bytes = 0
         self._named.clear()
         self._chunks = self._names = None
         self._uploads.clear()

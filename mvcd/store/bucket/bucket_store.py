@@ -194,13 +194,14 @@ class BucketStore(BucketParts):
         raise self._only_on_a_disk("given other bases")
 
     def stats(self) -> StoreStats:
+        """Bytes of packs are with those that sessions here have put and that the next swap names."""
         state = self.state
         with self.index.read() as txn:
             objects = txn.stat(self.index.objects)["entries"]
         return StoreStats(
             objects,
             sum(run.packs for run in state.runs),
-            state.pack_bytes,
+            state.pack_bytes + sum(session.unnamed_bytes for session in list(self.sessions)),
             sum(run.size_bytes for run in state.runs),
         )
 

@@ -51,10 +51,11 @@ class NewRun:
 
 class BucketWriter(Protocol):
     """What the others ask of a session. `relied` are ids that it was asked about or given; `epoch` is that of
-    the index in which it asked first."""
+    the index in which it asked first; `unnamed_bytes` are those of records that no state names yet."""
 
     relied: set[Digest]
     epoch: int
+    unnamed_bytes: int
 
     def relied_and_stored(self) -> set[Digest]:
         """What it counts on besides what it puts."""
