@@ -32,11 +32,10 @@ def command(
 ) -> None:
     """Send REFs (by default the current branch) to REMOTE (by default origin).
 
-    REF is a branch or tag, REV:BRANCH for any version, or :BRANCH to delete a branch there. Success means that
-    the remote has verified every byte and has everything that the moved refs reach; the receipt says so. Either
-    all refs move or none. If a push is interrupted, the next one resumes it. Signatures and stage records
-    travel with their versions. Objects that
-    the remote knows to be damaged are sent once more.
+    REF is a branch or tag, REV:BRANCH for any version, or :NAME to delete a branch or tag there. Success means
+    that the remote has verified every byte and has everything that the moved refs reach; the receipt says so.
+    Either all refs move or none. If a push is interrupted, the next one resumes it. Signatures and stage
+    records travel with their versions. Objects that the remote knows to be damaged are sent once more.
     """
     done = face.repo.push(
         *refs,

@@ -56,7 +56,7 @@ def command(face: Face, quick: bool, sample: float, remote: str | None, read_dat
 
     Each damaged object is named, with the versions and files that it affects. Content that a clone left out by
     choice is counted, but is no error. With --remote another repository is checked instead, as far as its
-    versions are known here.
+    versions are known here; of a bucket also whether its own objects are all there, and as long as they were.
     """
     if read_data and remote is None:
         raise click.UsageError("--read-data goes with --remote", click.get_current_context())
