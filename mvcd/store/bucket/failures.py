@@ -25,6 +25,7 @@ _CREDENTIALS = re.compile(
     r"/latest/(api/token|meta-data)|169\.254\.170|metadata\.google|computeMetadata|AssumeRoleWith|/oauth2?/"
 )
 _ODD = re.compile(r"source: (Metadata|Invalid\w+Response) \{|: Got invalid ")
+_NAMED = re.compile(r"Encountered object with invalid path: .*?[Pp]ath \"([^\"\n]*)\"")
 _SAYS = re.compile(r"^Generic \w+ error: ")
 _TRIED = re.compile(r'"tcp connect error",\s*\S+:(\d+),')
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
@@ -130,14 +131,17 @@ class Reply:
         return self.status is None and _ODD.search(self.text) is not None
 
     @property
+    def foreign(self) -> str | None:
+        """The name of somebody else's object that the library does not take, and lists nothing for it."""
+        found = _NAMED.search(self.text)
+        return found[1] if found else None
+
+    @property
     def passing(self) -> bool:
         """Whether the same call may succeed later."""
-        if (
-            self.unreadable
-            or self.about_credentials
-            or "BadScheme" in self.text
-            or _trust(self.text)
-        ):
+        if self.unreadable or self.about_credentials or self.foreign is not None:
+            return False
+        if "BadScheme" in self.text or _trust(self.text):
             return False
         if self.code in _BUSY or self.status in (None, 408, 429):
             return True
@@ -188,6 +192,8 @@ def unopened(text: str, place: BucketPlace, ca: str | None) -> UsageError:
 
 
 def _by_status(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
+    if reply.foreign is not None:
+        return _foreign(reply.foreign, place)
     if reply.status == 403 or reply.code == "AccessDenied":
         return AuthError(
             f"this key may not {doing} in {place.url}",
@@ -219,6 +225,15 @@ def _no_bucket(place: BucketPlace) -> Failure:
         kind="no-such-bucket",
         cause=f"{place.endpoint or _STORE[place.scheme]} knows none of that name",
         help=_CREATE[place.scheme].format(bucket=place.bucket, endpoint=endpoint),
+    )
+
+
+def _foreign(name: str, place: BucketPlace) -> Failure:
+    return Failure(
+        f"an object in {place.url} has a name that cannot be listed",
+        kind="foreign-name",
+        cause=f"somebody else's object is called {name!r}, which has an empty part, a dot or a control sign",
+        help="remove or rename it, or give the repository a place of its own, which nobody else writes to",
     )
 
 

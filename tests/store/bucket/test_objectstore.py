@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
@@ -152,6 +153,22 @@ def test_a_store_without_tags_is_not_waited_for():
         with pytest.raises(InDoubt):  # it was written, for all that is known
             blobs.create("refs", b"hello")
         assert len(told.calls) == 2
+
+
+@pytest.mark.parametrize("name", ["runs/a//b", "runs/../b"])
+def test_a_name_that_cannot_be_listed_is_told_at_once(name: str) -> None:
+    listing = (
+        "<ListBucketResult><KeyCount>1</KeyCount><IsTruncated>false</IsTruncated><Contents>"
+        f"<Key>at/{quote(name)}</Key><LastModified>2026-11-29T17:00:00.000Z</LastModified>"
+        "<ETag>1</ETag><Size>1</Size></Contents></ListBucketResult>"
+    )
+    with (
+        answering(lambda method, path: Answer(200, listing.encode())) as told,
+        _Served(told) as (_, blobs),
+    ):
+        with pytest.raises(Failure, match="cannot be listed") as caught:
+            list(blobs.list("runs/"))
+        assert caught.value.kind == "foreign-name" and len(told.calls) == 1
 
 
 @pytest.mark.parametrize("call", HARMLESS)
