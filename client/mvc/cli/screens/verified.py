@@ -25,15 +25,15 @@ def remote(report: RemoteReport, *, read: bool) -> Iterator[str]:
         yield f"{click.style('ok', fg='green', bold=True)}  {what}"
     else:
         yield f"{click.style('damaged', fg='red', bold=True)}  {what}"
-    for label, names in (("missing", report.missing), ("wrong bytes", report.damaged)):
-        yield from (f"  {label}: {name}" for name in names[:_SHOWN_LINES])
-        if len(names) > _SHOWN_LINES:
-            yield f"  ... and {len(names) - _SHOWN_LINES:,} more"
     yield from (f"  {each}" for each in report.broken[:_SHOWN_LINES])
     for harm in report.hurts[:_SHOWN_LINES]:
         yield f"  hurts v{harm.number} {text.short(harm.version)}  {text.safe(harm.path)}".rstrip()
     if len(report.hurts) > _SHOWN_LINES:
         yield f"  ... and {len(report.hurts) - _SHOWN_LINES:,} more"
+    for label, names in (("missing", report.missing), ("wrong bytes", report.damaged)):
+        yield from (f"  {label}: {name}" for name in names[:_SHOWN_LINES])
+        if len(names) > _SHOWN_LINES:
+            yield f"  ... and {len(names) - _SHOWN_LINES:,} more"
     if report.unknown:
         refs = text.plural(report.unknown, "version")
         yield click.style(f"  {refs} there not known here, so not looked at: mvc fetch", dim=True)
