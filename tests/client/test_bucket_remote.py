@@ -325,6 +325,8 @@ def test_a_run_that_is_gone_is_told_though_the_index_has_it(
     run.unlink()
     (told,) = mvc("verify", "--remote", "--json", code=14).json["broken"]
     assert told.startswith("run: it is gone, runs/")
+    told = mvc("verify", "--remote", code=14).out
+    assert "put back that object" in told and "mvc push" not in told  # which would find all there
 
 
 # ---------------------------------------------------------------------- deaths

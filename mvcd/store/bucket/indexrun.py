@@ -223,5 +223,5 @@ def _damaged(name: str, why: str) -> IntegrityError:
         f"index run {name[:12]} is damaged",
         kind="index-damaged",
         cause=why,
-        help="put back the object from a version or a copy of the bucket",
+        help="put it back from a version or a copy of the bucket, or push to another place",
     )

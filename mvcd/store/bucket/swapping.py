@@ -135,7 +135,7 @@ class StateHead:
         if self.look().generation == generation:
             raise IntegrityError(
                 f"{error} is gone from {self._blobs.url}", kind="index-damaged",
-                help="put it back from a version or a copy of the bucket",
+                help="put it back from a version or a copy of the bucket, or push to another place",
             ) from error  # fmt: skip
         return self.state
 

@@ -37,8 +37,10 @@ def remote(report: RemoteReport, *, read: bool) -> Iterator[str]:
     if report.unknown:
         refs = text.plural(report.unknown, "version")
         yield click.style(f"  {refs} there not known here, so not looked at: mvc fetch", dim=True)
-    if not report.ok:
+    if report.missing or report.damaged:
         yield f"help: mvc push --all {text.safe(report.remote or report.url)}  (sends anew what is whole here)"
+    if any(not each.startswith("pack: ") for each in report.broken):
+        yield "help: put back that object from a version or a copy of the bucket, or push to another place"
 
 
 def remote_document(report: RemoteReport) -> dict[str, Any]:
