@@ -40,6 +40,16 @@ def options_of(command: click.Command) -> set[str]:
     return found
 
 
+def command_named(words: str) -> click.Command:
+    """The command of a verb, or of one below a group."""
+    command: click.Command | None = cli
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(cli), word)
+    assert command is not None
+    return command
+
+
 ANSWERS = [
     *((f"mvc {verb}", said) for verb, said in habits.VERBS.items()),
     *((f"mvc {verb} {option}", said) for (verb, option), said in habits.OPTIONS.items()),
@@ -48,13 +58,11 @@ ANSWERS = [
 
 @pytest.mark.parametrize("said", [said for _, said in ANSWERS], ids=[typed for typed, _ in ANSWERS])
 def test_an_answer_names_only_what_is_there(said: str) -> None:
-    context = click.Context(cli)
     for verb, rest in commands(said):
         if verb.startswith("mvc"):
             continue
         assert verb in SUMMARIES, said
-        command = cli.get_command(context, verb)
-        assert command is not None
+        command = command_named(verb)
         for word in rest:
             if word.startswith("-"):
                 assert word in options_of(command), said
@@ -98,10 +106,8 @@ def test_examples_are_of_verbs_that_are_there() -> None:
 
 def test_habits_are_words_that_are_not_ours() -> None:
     assert not habits.VERBS.keys() & SUMMARIES.keys()
-    context = click.Context(cli)
     for verb, option in habits.OPTIONS:
-        command = cli.get_command(context, verb)
-        assert command is not None
+        command = command_named(verb)
         assert option not in options_of(command), (verb, option)
 
 
@@ -110,6 +116,8 @@ def test_a_habit_is_answered_with_the_command_here(mvc: Mvc, saved: Path) -> Non
     assert refused.err == "error: there is no verb 'reflog'\nhelp: mvc op log\n"
     assert "help: everything under care is saved always" in mvc("commit", "-am", "x", code=2).err
     assert "help: mvc push --force-with-lease" in mvc("push", "-f", code=2).err
+    assert "help: mvc push REMOTE :NAME" in mvc("push", "origin", "--delete", "x", code=2).err
+    assert "help: mvc remote add origin URL" in mvc("remote", "add", "-d", "o", "u", code=2).err
     assert "did you mean mvc bisect?" in mvc("bisec", code=2).err
 
 
