@@ -76,7 +76,10 @@ class ServedStore(BucketStore):
         server's threads one after another, and its clients would hear nothing."""
         end = time.monotonic() + LOOK_SECONDS
         while self._looked < since:
-            begun, look = self._look_under_way()
+            under_way = self._look_under_way(since)
+            if under_way is None:
+                return
+            begun, look = under_way
             try:
                 look.result(max(0.0, end - time.monotonic()))
             except TimeoutError:
@@ -90,11 +93,13 @@ class ServedStore(BucketStore):
                 if begun >= since:
                     raise
 
-    def _look_under_way(self) -> tuple[float, Future[None]]:
+    def _look_under_way(self, since: float) -> tuple[float, Future[None]] | None:
         """When it was begun, and what it comes to; who waited mostly finds that the look of another one will
-        do."""
+        do. None where one that began `since` has ended meanwhile."""
         with self._looking:
             if self._look is None or self._look[1].done():
+                if self._looked >= since:
+                    return None
                 self._look = time.monotonic(), self._looker.submit(self._look_now)
             return self._look
 
