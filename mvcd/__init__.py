@@ -15,6 +15,7 @@
     errors      what is raised
     monitor, waiting    what is told | what a person sees while a program waits
     heap        how the C library keeps freed blocks
+    lateclasses    dataclasses that are written when they are used
     amounts     numbers of bytes in units
 
 Above it stand the packages of the client, of which only `mvc.api` imports `mvcd`. The layers are import-linter

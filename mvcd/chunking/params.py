@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp
 
 from mvcd.errors import UsageError
+from mvcd.lateclasses import dataclass
 
 KIB = 1 << 10
 

@@ -12,11 +12,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import zip_longest
 
 from blake3 import blake3
+
+from mvcd.lateclasses import dataclass
 
 DISTINCT_VALUES = 10_000
 """Values told apart in one column; the columns of a file share ten times that."""

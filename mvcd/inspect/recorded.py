@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from mvcd.inspect import lastrows, yaml12
@@ -27,6 +27,7 @@ from mvcd.inspect.values import (
     parse_settings,
     read_metrics,
 )
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, Value
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf")

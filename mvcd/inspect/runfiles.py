@@ -17,8 +17,9 @@ source, `checkpoint-*`, of which the newest member speaks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from mvcd.lateclasses import dataclass
 
 
 class RunFile(StrEnum):

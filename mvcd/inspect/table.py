@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mvcd.inspect.columns import Column, ColumnSummary
+from mvcd.lateclasses import dataclass
 
 MAX_COLUMNS = 10_000
 MAX_NAME_CHARACTERS = 200

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO, TypeGuard
 
 from mvcd.inspect import inifile, lastrows, yaml12
 from mvcd.inspect.axes import is_axis
 from mvcd.inspect.flatten import flatten
 from mvcd.inspect.lastrows import UNREADABLE, LastValues
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Value
 
 MAX_BYTES = 8 << 20

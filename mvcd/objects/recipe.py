@@ -11,11 +11,11 @@ Building and reading stream: a `SegmentBuilder` holds one open node per level, `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from mvcd.ids import ChunkId, NodeId
+from mvcd.lateclasses import dataclass
 from mvcd.objects import _small
 from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids

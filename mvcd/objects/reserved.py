@@ -18,13 +18,13 @@ import unicodedata
 
 RESERVED = (".mvc", ".git")
 
-_IGNORED = re.compile(
+_IGNORED = (
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 """DerivedCoreProperties.txt of Unicode 15.0."""
-_PARTS = re.compile(r"[/\\]")
-_SHORT = re.compile(r"(mvc|git)~[1-9]")
+_PARTS = r"[/\\]"
+_SHORT = r"(mvc|git)~[1-9]"
 
 
 def is_doubtful(path: str) -> bool:
@@ -36,14 +36,14 @@ def reserved(path: str) -> str | None:
     """The name of RESERVED that some part of `path` is, or is taken for; None if there is none."""
     if not is_doubtful(path):
         return None
-    return next((name for part in _PARTS.split(path) if (name := _taken_for(part))), None)
+    return next((name for part in re.split(_PARTS, path) if (name := _taken_for(part))), None)
 
 
 def _taken_for(part: str) -> str | None:
     if not part.isascii():
-        part = unicodedata.normalize("NFKC", _IGNORED.sub("", part))
+        part = unicodedata.normalize("NFKC", re.sub(_IGNORED, "", part))
     name = part.partition(":")[0].rstrip(" .").casefold()
     if name in RESERVED:
         return name
-    short = _SHORT.fullmatch(name)
+    short = re.fullmatch(_SHORT, name)
     return f".{short[1]}" if short else None

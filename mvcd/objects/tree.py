@@ -15,11 +15,12 @@ checks. A tree cut elsewhere by a foreign program is merely less well shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import Digest, NodeId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.canonical import U64_MAX, corrupt
 
 Fetch = Callable[[Digest], bytes]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from itertools import count, pairwise
 
 from mvcd.ids import NodeId, VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.objects import messages as pb
 from mvcd.objects import versionrecord
 from mvcd.objects.canonical import MAX_OBJECT_BYTES, corrupt, decode, encode

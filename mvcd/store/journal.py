@@ -13,12 +13,13 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from mvcd.disk import group
 from mvcd.disk.replace import replacing
 from mvcd.ids import DIGEST_BYTES
+from mvcd.lateclasses import dataclass
 from mvcd.store.api import AuditRow
 
 JOURNAL = "refs.journal"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mvcd.ids import Digest
+from mvcd.lateclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,8 @@ class RebaseReport:
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
+    """How much a store holds; `objects` and `packs` are counts."""
+
     objects: int
     packs: int
     pack_bytes: int  # bytes of pack files

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mvcd.errors import MvcError, UsageError
 from mvcd.ids import Digest
+from mvcd.lateclasses import dataclass
 from mvcd.store.api import LookedStore, ObjectReader, Store
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.pack import OPEN_FILES

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component
 from mvcd.repo.records.committed import ComponentCommit
 

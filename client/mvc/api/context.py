@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mvcd.repo.records.results import Context
 
 _GIT_SECONDS = 5.0
-_DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
+_DIST_INFO = r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info"
 
 
 def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
@@ -177,5 +177,5 @@ def _installed(path: Iterable[str]) -> Iterator[tuple[str, str]]:
         except OSError:
             continue
         for entry in names:
-            if match := _DIST_INFO.fullmatch(entry):
+            if match := re.fullmatch(_DIST_INFO, entry):
                 yield re.sub(r"[-_.]+", "-", match["name"]).lower(), match["version"]

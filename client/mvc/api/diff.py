@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mvc.api.versions import ComponentRoot
 from mvcd.errors import Failure
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import all_state, is_state_file, state_names
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import EMPTY, Component
 from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.narrowing import parts_of

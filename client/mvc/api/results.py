@@ -8,13 +8,14 @@ in `standing`, `versions` and `commits`, and they import it from there: a frozen
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from mvc.api.commits import CommitResult
 from mvc.api.public import made_from
 from mvc.api.standing import Apart, Branch, Head, Status, Tag
 from mvc.api.versions import ComponentRoot, Pruned, Version
+from mvcd.lateclasses import dataclass
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Provenance, SubPart, Value
 from mvcd.repo.records.results import (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mvcd.lateclasses import dataclass
 from mvcd.repo.trust.signatures import SignatureStatus
 
 __all__ = ["SignatureReport", "SignatureStatus"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, SubPart
 from mvcd.repo.records.standing import Apart, PathChange, PathRename
 

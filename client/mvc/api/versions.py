@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from mvc.api.public import made_from
 from mvc.api.shown import Grid, Shown, first_line, html_table, labels
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, Provenance, Value
 
 

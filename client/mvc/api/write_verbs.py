@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, Self
@@ -13,6 +13,7 @@ from mvc.api.opened import Opened, Path
 from mvc.api.public import public
 from mvc.api.signing import signer_for
 from mvcd.errors import Failure, UsageError
+from mvcd.lateclasses import dataclass
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Trigger
 

@@ -9,7 +9,7 @@ of its size, and the master the 16 bits an element that rounding took away. Wher
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from mvcd.codec.likeness import difference_bits
 from mvcd.codec.widened import widen
 from mvcd.ids import Bytes, ChunkId
 from mvcd.inspect.spans import TensorInfo
+from mvcd.lateclasses import dataclass
 from mvcd.objects.recipe import Segment
 from mvcd.objects.tree import Fetch
 from mvcd.repo.bases.chains import MOST_LEVELS, Base, chain_of

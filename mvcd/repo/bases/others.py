@@ -7,12 +7,13 @@ begin from different random numbers: nothing of one is worth anything to the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
 from mvcd.inspect.spans import Span, TensorInfo
+from mvcd.lateclasses import dataclass
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe, Segment, parts
 from mvcd.objects.tree import Fetch

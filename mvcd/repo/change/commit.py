@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
 from mvcd.inspect.dubious import dubious as dubious_among
+from mvcd.lateclasses import dataclass
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo.bases.finding import TensorBases

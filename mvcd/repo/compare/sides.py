@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from io import BytesIO
 from typing import BinaryIO, cast
 
 from mvcd.ids import VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe

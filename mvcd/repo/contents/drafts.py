@@ -7,7 +7,6 @@ each span for itself. The layout is a function of content alone (mvcd/inspect/la
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from mvcd.chunking.chunker import BUFFER_BYTES, ReadInto, StreamCutter, cut_points, piece_points
 from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES
@@ -15,6 +14,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import Layout, ReadAt, Span
+from mvcd.lateclasses import dataclass
 from mvcd.objects.canonical import MAX_OBJECT_BYTES
 from mvcd.objects.recipe import (
     INLINE_CHUNKS,

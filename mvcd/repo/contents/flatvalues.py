@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import BinaryIO
@@ -33,6 +33,7 @@ from mvcd.inspect.runfiles import (
     run_of,
 )
 from mvcd.inspect.values import merge_values
+from mvcd.lateclasses import dataclass
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Value

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from mvcd.ids import VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentCommit:
+    """What a commit made of one component; `size` is bytes of all its files."""
+
     changed: bool
     files: int
     size: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, ComponentRoot, Value
 
 

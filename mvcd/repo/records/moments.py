@@ -11,9 +11,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-_AGE = re.compile(r"(\d{1,9})\s*(s|sec|m|min|h|d|w)")
+_AGE = r"(\d{1,9})\s*(s|sec|m|min|h|d|w)"
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = r"\d{4}-\d\d-\d\d"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US = 60_000_000
 
@@ -45,7 +45,7 @@ class Moment(NamedTuple):
 def parse(text: str, now_us: int | None) -> Moment | None:
     """None for what is no moment, and for an age when there is no `now_us` to count from."""
     text = text.strip()
-    if age := _AGE.fullmatch(text.removesuffix(" ago")):
+    if age := re.fullmatch(_AGE, text.removesuffix(" ago")):
         if now_us is None:
             return None
         moment = now_us - int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000
@@ -57,5 +57,5 @@ def parse(text: str, now_us: int | None) -> Moment | None:
     zoned = found.tzinfo is not None
     at = (found if zoned else found.replace(tzinfo=UTC)) - _EPOCH
     first = at // timedelta(microseconds=1)
-    day = 86400 * 1_000_000 - 1 if _DATE.fullmatch(text) else 0
+    day = 86400 * 1_000_000 - 1 if re.fullmatch(_DATE, text) else 0
     return Moment(first, first + day, local=not zoned)

@@ -22,11 +22,11 @@ from mvcd.repo.records.refs import HEADS, REMOTES, TAGS
 MAX_NAME_BYTES = 200
 """Bytes. A signature's ref has the name of the tag, 80 bytes more, and may have 500."""
 
-_ESCAPE = re.compile(rb"%([0-9a-fA-F]{2})")
-_TO_ESCAPE = re.compile(r"[^\w./+@=,#-]", re.ASCII)
-_EARLIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")
-_NUMBER = re.compile(r"v[0-9]+")
-_ID = re.compile(r"[0-9a-fA-F]{64}")
+_ESCAPE = rb"%([0-9a-fA-F]{2})"
+_TO_ESCAPE = r"(?a)[^\w./+@=,#-]"
+_EARLIER = r"[A-Za-z0-9_][A-Za-z0-9._/+-]*"
+_NUMBER = r"v[0-9]+"
+_ID = r"[0-9a-fA-F]{64}"
 _WHAT = {HEADS: "branch", TAGS: "tag"}
 
 
@@ -66,7 +66,7 @@ def check_name(name: str, what: str) -> None:
 
 def is_earlier(name: str) -> bool:
     """Whether releases before this page allowed the name too."""
-    return _EARLIER.fullmatch(name) is not None and read_as(name) is None
+    return re.fullmatch(_EARLIER, name) is not None and read_as(name) is None
 
 
 def composed(text: str) -> str:
@@ -77,7 +77,7 @@ def unescaped(text: str) -> str:
     """The name that a person wrote. What is no UTF-8 stays as it is written."""
     if "%" in text:
         try:
-            data = _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), text.encode())
+            data = re.sub(_ESCAPE, lambda m: bytes([int(m[1], 16)]), text.encode())
             text = data.decode()
         except UnicodeError:
             pass
@@ -88,9 +88,9 @@ def read_as(name: str) -> str | None:
     """What a revision of this name is, before any branch or tag that is called so; None if it is free."""
     if name == "HEAD":
         return "HEAD is where the workspace stands"
-    if _NUMBER.fullmatch(name):
+    if re.fullmatch(_NUMBER, name):
         return f"{name} is version {int(name[1:])}"
-    if _ID.fullmatch(name):
+    if re.fullmatch(_ID, name):
         return "64 hex digits are the id of a version"
     if name.startswith("@"):
         return "what begins with @ is HEAD or a stage"
@@ -99,7 +99,7 @@ def read_as(name: str) -> str | None:
 
 def long_form(ref: str) -> str:
     """How to write any ref, given its name, where it cannot be taken for another."""
-    return _TO_ESCAPE.sub(_escaped, ref)
+    return re.sub(_TO_ESCAPE, _escaped, ref)
 
 
 def written(ref: str, taken: Callable[[str], bool] = lambda _: False) -> str:

@@ -8,9 +8,8 @@ they import it from there: a frozen dataclass takes 0.4 ms to make, and here are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mvcd.ids import VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, SubPart
 from mvcd.repo.records.committed import CommitResult, ComponentCommit, Context
 from mvcd.repo.records.differences import Diff, FileChanges, ValueChange, WeightChanges

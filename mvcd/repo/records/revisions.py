@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from mvcd.repo.records.results import Operation
     from mvcd.store.api import Store
 
-_SUFFIX = re.compile(r"(~\d*|\^\d*|@\{[^}]*\})$")
-_NUMBER = re.compile(r"v(\d+)")
+_SUFFIX = r"(~\d*|\^\d*|@\{[^}]*\})$"
+_NUMBER = r"v(\d+)"
 _WHEN = "times are written like @{90s}, @{2h}, @{3d}, @{2026-11-01}; moves like @{1}"
-_HEX = re.compile(r"[0-9a-fA-F]{4,64}")
+_HEX = r"[0-9a-fA-F]{4,64}"
 
 
 def split_path(text: str) -> tuple[str, str | None]:
@@ -99,7 +99,7 @@ class Revisions:
 
     def _resolve(self, text: str, now_us: int | None) -> VersionId:
         name, steps = text.strip(), []
-        while match := _SUFFIX.search(name):
+        while match := re.search(_SUFFIX, name):
             steps.append(match.group(0))
             name = name[: match.start()]
         current: VersionId | None = None
@@ -126,9 +126,9 @@ class Revisions:
                 return target_of(value)
         if found := self._staged(name):
             return found
-        if match := _NUMBER.fullmatch(name):
+        if match := re.fullmatch(_NUMBER, name):
             return self.numbered(int(match.group(1)))
-        if _HEX.fullmatch(name):
+        if re.fullmatch(_HEX, name):
             return self._prefixed(name.lower(), text)
         raise _unknown(text, self._suggestion(name))
 
@@ -138,7 +138,7 @@ class Revisions:
     def _overlooked(self, text: str) -> str | None:
         """The branch or tag that only its long form names, and whose name this is."""
         name = text.strip()
-        while match := _SUFFIX.search(name):
+        while match := re.search(_SUFFIX, name):
             name = name[: match.start()]
         name = unescaped(name)
         if read_as(name) is None or name == "HEAD" or name.startswith("@"):

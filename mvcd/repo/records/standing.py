@@ -6,10 +6,10 @@ takes 0.4 ms to make.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mvcd.ids import VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.version import Component, SubPart
 
 
@@ -23,6 +23,8 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
+    """A file that is not as the version has it; `size` is bytes."""
+
     path: str
     component: Component
     size: int = 0  # bytes; of what is gone, as they were
@@ -30,6 +32,8 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class PathRename:
+    """A file whose content lies under another name."""
+
     old: str
     new: str
     component: Component

@@ -11,11 +11,11 @@ The value is the SSHSIG blob. Such a ref keeps nothing alive: collection takes i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from mvcd.ids import DIGEST_BYTES, Digest, VersionId
+from mvcd.lateclasses import dataclass
 from mvcd.repo.records.refs import SIGNATURES, TAGS, target_of
 from mvcd.repo.trust import sshsig
 from mvcd.store.api import RefUpdate, Store

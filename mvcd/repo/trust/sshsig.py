@@ -13,7 +13,8 @@ import base64
 import binascii
 import hashlib
 import struct
-from dataclasses import dataclass
+
+from mvcd.lateclasses import dataclass
 
 MAX_SIGNATURE_BYTES = 16 << 10
 """Bytes of a signature. One by RSA-16384 has 4.2 KiB, a certificate adds few; a ref's value holds 64 KiB."""

@@ -7,12 +7,13 @@ no file; it reads the text of symbolic links, to see whether they are safe, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from mvcd.ids import RecipeId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.reserved import reserved
 from mvcd.repo.ondisk.statcache import (
     AS_VERSION,

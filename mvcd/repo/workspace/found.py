@@ -10,13 +10,14 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from mvcd.ids import RecipeId
+from mvcd.lateclasses import dataclass
 from mvcd.repo.ondisk.statcache import FileStat, Flag, Listing, listed_directories
 
 

@@ -20,7 +20,6 @@ import re
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -28,6 +27,7 @@ from blake3 import blake3
 
 from mvcd.errors import Failure
 from mvcd.inspect.patterns import Sign, Token, expression
+from mvcd.lateclasses import dataclass
 from mvcd.objects.reserved import RESERVED, reserved
 from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.unreadable import SHORTAGE, reason
@@ -283,9 +283,8 @@ def _without_trailing_spaces(line: str) -> str:
     return kept + " " if backslashes % 2 and kept != line else kept
 
 
-_STARS = re.compile(r"\*+")
-_CLASS = re.compile(r"\[[!^]?\]?(?:\[:[a-z]+:\]|\\.|[^]\\])*\]", re.DOTALL)
-_CLASS_ITEM = re.compile(r"\[:([a-z]+):\]|\\?(.)(?:-(?!\])\\?(.))?", re.DOTALL)
+_CLASS = r"(?s)\[[!^]?\]?(?:\[:[a-z]+:\]|\\.|[^]\\])*\]"
+_CLASS_ITEM = r"(?s)\[:([a-z]+):\]|\\?(.)(?:-(?!\])\\?(.))?"
 _POSIX = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -319,11 +318,11 @@ def _translate(pattern: str) -> str | None:
         elif char == "/":
             token, at = Sign.SLASH, at + 1
         elif char == "[":
-            found = _CLASS.match(pattern, at)
+            found = re.match(_CLASS, pattern[at:])
             klass = _class(found.group()) if found else None
             if not found or klass is None:
                 return None
-            token, at = klass, found.end()
+            token, at = klass, at + found.end()
         elif char == "\\":
             if at + 1 == len(pattern):
                 return None
@@ -337,9 +336,7 @@ def _translate(pattern: str) -> str | None:
 
 def _stars(pattern: str, start: int) -> tuple[Sign, int]:
     """One `*` stays within a name; two between slashes (or an end) cross directories."""
-    found = _STARS.match(pattern, start)
-    assert found
-    end = found.end()
+    end = len(pattern) - len(pattern[start:].lstrip("*"))
     bounded = (start == 0 or pattern[start - 1] == "/") and pattern[end : end + 1] in ("", "/")
     if end - start == 1 or not bounded:
         return Sign.STAR, end
@@ -352,7 +349,7 @@ def _class(text: str) -> str | None:
     """`[...]` as a class of `re` that never matches a slash; None if its items make no sense."""
     negated = text[1] in "!^"
     items = []
-    for posix, low, high in _CLASS_ITEM.findall(text[1 + negated : -1]):
+    for posix, low, high in re.findall(_CLASS_ITEM, text[1 + negated : -1]):
         if posix:
             if posix not in _POSIX:
                 return None

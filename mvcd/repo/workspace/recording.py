@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mvcd.errors import MissingObject
 from mvcd.inspect.recorded import Recorded
+from mvcd.lateclasses import dataclass
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, SubPart, Value, Version
 from mvcd.repo.contents import flatvalues

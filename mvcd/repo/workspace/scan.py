@@ -25,12 +25,13 @@ import errno
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import partial
 
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
+from mvcd.lateclasses import dataclass
 from mvcd.objects.entry import check_path
 from mvcd.repo.ondisk import statcache
 from mvcd.repo.ondisk._scan import list_directory

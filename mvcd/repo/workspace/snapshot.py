@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import chain
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.kinds import UNKNOWN, ContentKind
 from mvcd.inspect.recorded import Recorded
+from mvcd.lateclasses import dataclass
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_in_order
 from mvcd.objects.reserved import reserved

@@ -160,6 +160,8 @@ class ScannedWorkspace:
     @cached_property
     def unsaved(self) -> tuple[Version, Fetch]:
         """The workspace as a version that is stored nowhere, and what reads its manifests and recipes."""
+        if self.clean:
+            return self.known.version, self.fetch
         from mvcd.repo.intake.targets import DryTarget  # late: start-up
 
         target = DryTarget()
@@ -168,8 +170,6 @@ class ScannedWorkspace:
             recent = target.recent(id)
             return self.fetch(id) if recent is None else recent
 
-        if self.clean:
-            return self.known.version, self.fetch
         taken = self.snapshotter().take(self.known, self.scan, self.tracked, target)
         self._unread |= taken.unreadable
         return taken.version, fetch

@@ -122,6 +122,8 @@ def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
 def folded(changes: Sequence[PathChange], *, fold: bool) -> list[tuple[str, str]]:
     """(component, path), in order; what lies in the directory of one checkpoint is one row, with `fold`:
     "checkpoint-500/  14 files, 240 MiB", in the place of its first."""
+    if not changes:
+        return []
     from mvc.api.checkpoints import directory_of  # late: start-up
 
     groups: dict[str, list[PathChange]] = {}
