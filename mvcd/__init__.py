@@ -14,7 +14,7 @@
     extras      libraries that an extra has
     errors      what is raised
     monitor, waiting    what is told | what a person sees while a program waits
-    heap        how the C library keeps freed blocks
+    heap, _heap    how the C library keeps freed blocks | what asks it to
     lateclasses    dataclasses that are written when they are used
     amounts     numbers of bytes in units
 

@@ -8,13 +8,10 @@ programs to call and not for libraries. Elsewhere than on glibc nothing happens.
 
 from __future__ import annotations
 
-import ctypes
 import threading
-from contextlib import suppress
 
-_M_TRIM_THRESHOLD = -1  # malloc.h
-_M_MMAP_THRESHOLD = -3
-_M_ARENA_MAX = -8
+from mvcd import _heap
+
 _KEPT_BYTES = 32 << 20
 """Freed bytes at the end of a heap that are kept."""
 
@@ -28,12 +25,7 @@ def keep_blocks(*, heaps: int | None = None) -> None:
     just once: a server that called this after gRPC had started its threads had all 16 of two cores. Each keeps
     what its largest calls ever took, so that it grew from 43 to 112 MiB within six minutes of mixed work, of
     which 11 were in use."""
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        if heaps is not None:
-            mallopt(_M_ARENA_MAX, heaps)
+    _heap.keep(_KEPT_BYTES, heaps or 0)
 
 
 def give_back() -> None:
@@ -41,8 +33,7 @@ def give_back() -> None:
 
     What is free at the end of a heap other than the first stays, up to _KEPT_BYTES (glibc's mtrim): the second
     one of a server had 9 MiB after two minutes of mixed work and 25 after ten, with 15 in use in both."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _heap.trim()
 
 
 class Relief:

@@ -20,6 +20,7 @@ _ENGINE: Table = {
         "daemon/test_deploy": "process",
         "client/test_cli_text": "amounts",
         "daemon/serve/test_hubserver": "extras",
+        "test_heap": "_heap",
     },
     "mvcd.disk": {
         "store/test_repair": "aside",

@@ -19,7 +19,6 @@ from mvcd.repo.bases.stated import StatedBases
 from mvcd.repo.change import anew
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.settingskeys import require_known
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.folding import on_disk
 from mvcd.repo.ondisk.ground import Ground
@@ -154,8 +153,10 @@ def _commit(
     signer: Signer | None,
 ) -> CommitResult:
     damaged = anew.worth_reading_all(core)
-    if trigger is Trigger.MANUAL:  # what saves by itself saves, and status tells
-        require_known(load(core.root), FILE)
+    if trigger is Trigger.MANUAL and (settings := load(core.root)):
+        from mvcd.repo.core.settingskeys import require_known  # late: start-up
+
+        require_known(settings, FILE)  # what saves by itself saves, and status tells
     head, workspace = core.head(), ScannedWorkspace(core, fresh=bool(damaged))
     parent = core.version(head.version)
     if not workspace.tracked and not parent.tracked:
