@@ -11,7 +11,7 @@
     promotion   a step in the history of a stage
     canonical   protobuf messages with one form only
     messages    their classes, loaded when the first is needed
-    versionrecord  the bytes of a version, read without them
+    _version    the bytes of a version, read without them, in C
     glance      one field of an object, without the rest
     closure     what an object refers to
     v1/         generated from proto/mvcd/objects/v1

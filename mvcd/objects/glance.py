@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
+from mvcd.objects import _version
 from mvcd.objects import messages as pb
-from mvcd.objects import versionrecord
 from mvcd.objects.canonical import corrupt, split_ids
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, ComponentRoot, Trigger, Value, Version
@@ -43,7 +43,7 @@ class Glance:
         self.id = id
         self._data = data
         self._read: pb.Version | None = None
-        front = None if pb.loaded() else versionrecord.read_front(data)
+        front = _version.read_front(data)
         if front is None:
             message = self._message
             parents: Iterable[bytes] = message.parents
@@ -60,9 +60,7 @@ class Glance:
 
     def whole(self) -> Version:
         """All of it. Raises CorruptObject."""
-        if self._read is None or not self._data:
-            return Version.decode(self._data)
-        return Version.of_message(self._read)
+        return Version.decode(self._data)
 
     @property
     def author(self) -> str:

@@ -1,5 +1,5 @@
 """The generated messages of objects, loaded when the first of them is needed: protobuf takes 10 ms, and a look
-at a clean workspace needs none of them (versionrecord.py)."""
+at a clean workspace needs none of them (_versionmodule.c)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,6 @@ __all__ = [
     "Segment",
     "Version",
 ]
-
-
-def loaded() -> bool:
-    """Whether a message was needed before, so that the next one costs nothing to have."""
-    return "Version" in globals()
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import NodeId, VersionId
-from mvcd.objects import messages, versionrecord
+from mvcd.objects import _version, messages
 from mvcd.objects.canonical import decode
 from mvcd.objects.glance import Glance
 from mvcd.objects.manifest import ComponentRoot
@@ -24,6 +24,7 @@ from mvcd.objects.version import (
     _of_record,
     _read_version,
 )
+from tests.objects import plainrecord
 
 ROOTS = {c: ComponentRoot(NodeId.of(c.encode()), 3, 1 << 40) for c in Component}
 RICH = Version(
@@ -75,6 +76,36 @@ def test_what_is_read_of_a_changed_record_is_what_protobuf_reads(data: bytes) ->
 def test_any_bytes(data: bytes) -> None:
     found = _of_record(data)
     assert found is None or repr(found) == repr(by_protobuf(data))
+    assert repr(_version.read(data)) == in_python(data)
+
+
+def in_python(data: bytes) -> str:
+    found = plainrecord.read(data)
+    return repr(None if found is None else tuple(map(plain, found)))
+
+
+def plain(value: object) -> object:
+    """A row as the tuple that it is."""
+    return tuple(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("data", [RICH.encode(), Version(generation=1, tracked=(".",)).encode()])
+def test_the_kernel_reads_what_the_reader_in_python_reads(data: bytes) -> None:
+    start = random.Random(8).randrange(7)
+    read = 0
+    for each in (data, *changed(data, range(start, 256, 7))):
+        found = _version.read(each)
+        read += found is not None
+        assert repr(found) == in_python(each)
+        front = _version.read_front(each)
+        assert found is None or front == (found[0], found[1], found[4]) or not found[1]
+    assert read > len(data), "some changes leave a record that can be read"
+
+
+def test_the_kernel_takes_bytes_alone() -> None:
+    for read in (_version.read, _version.read_front):
+        with pytest.raises(TypeError):
+            read("text")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -93,17 +124,17 @@ def test_any_bytes(data: bytes) -> None:
     ],
 )
 def test_other_forms_are_left_to_protobuf(data: bytes) -> None:
-    assert versionrecord.read(data) is None
+    assert _version.read(data) is None
     assert by_protobuf(data) is None
 
 
 def test_the_front_is_what_a_glance_takes() -> None:
     data = RICH.encode()
-    front = versionrecord.read_front(data)
+    front = _version.read_front(data)
     glance = Glance(RICH.id, data)
     assert front is not None
     parents, generation, time_us = front
     assert (tuple(parents), generation, time_us) == (RICH.parents, 300, RICH.time_us)
     assert (glance.parents, glance.generation, glance.time_us) == (RICH.parents, 300, RICH.time_us)
     assert glance.whole() == RICH
-    assert versionrecord.read_front(b"garbage") is None
+    assert _version.read_front(b"garbage") is None

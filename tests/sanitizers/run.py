@@ -27,6 +27,7 @@ TESTS = """
     tests/inspect/test_compare.py tests/inspect/test_blocks.py
     tests/repo/workspace/test_scan.py tests/repo/ondisk/test_statcache.py tests/repo/ondisk/test_writing.py
     tests/repo/intake/test_ingest.py tests/repo/intake/test_smallfiles.py tests/objects/test_small.py
+    tests/objects/test_versionrecord.py
     tests/disk/test_io.py tests/store/test_pack.py tests/store/test_frames.py tests/store/test_damage.py
     tests/repo/test_frozen.py
 """

@@ -41,7 +41,7 @@ _ENGINE: Table = {
     "mvcd.objects": {
         "objects/test_entry": "reserved",
         "objects/test_small": "_small",
-        "objects/test_versionrecord": "messages",
+        "objects/test_versionrecord": "_version messages",
     },
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns samples table",

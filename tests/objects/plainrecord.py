@@ -1,8 +1,4 @@
-"""The bytes of a version, read without protobuf: loading that takes a sixth of the time of `mvc status`.
-
-Only what is in canonical form for certain (canonical.py) is read here. Of anything else nothing is said, be it
-legal or damaged: protobuf reads it then, and is who refuses. A test holds the two against each other on records
-that were changed in every byte.
+"""The reader of a version's bytes in Python: what `_version` in C is held against.
 
 How a field is written is in https://protobuf.dev/programming-guides/encoding. In canonical form tags ascend,
 numbers are as short as they can be, and a number that is 0 or a text that is empty is not written.
@@ -104,27 +100,6 @@ def read(data: bytes) -> PlainRecord | None:
         )
     except (_OtherForm, IndexError, UnicodeDecodeError, struct.error):
         return None
-
-
-def read_front(data: bytes) -> tuple[list[bytes], int, int] | None:
-    """Reads a record as far as its parents, generation and time go; None if protobuf has to."""
-    generation = time = 0
-    parents: list[bytes] = []
-    at, end = 0, len(data)
-    try:
-        while at < end and (tag := data[at]) <= _TIME:
-            if tag not in _OF_VERSION:
-                return None
-            value, at = _value(data, at + 1, tag)
-            if tag == _PARENT:
-                parents.append(value)
-            elif tag == _GENERATION:
-                generation = value
-            elif tag == _TIME:
-                time = _signed(value, 64)
-    except (_OtherForm, IndexError):
-        return None
-    return (parents, generation, time) if generation else None
 
 
 def _fields(
