@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from mvc import Repo
 from mvc.cli.screens.diff import amounts
 from mvcd.inspect.spans import DTYPE_BITS
+from mvcd.objects.recipe import Recipe
 from tests.support.commandline import Mvc
 from tests.support.reading import tensors_of
 
@@ -127,3 +129,21 @@ def test_what_lies_in_a_code_holds_up_no_other(mvc: Mvc, work: Path) -> None:
     screen = mvc("diff", "v1", "v2").out
     assert "takes reading" not in screen and "1 not compared" in screen
     assert "~ shuffle.f8  by " in screen, screen
+
+
+def test_where_no_tensor_changed_no_recipe_of_another_file_is_read(
+    mvc: Mvc, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mvc("init")
+    mvc("add", ".")
+    for n in range(30):
+        (work / f"{n}.bin").write_text(f"{n}")
+    mvc("commit", "-m", "many")
+    (work / "3.bin").write_text("changed")
+    mvc("commit", "-m", "one")
+    read = []
+    decode = Recipe.decode
+    monkeypatch.setattr(Recipe, "decode", lambda data: read.append(data) or decode(data))
+    with Repo(work) as repo:
+        assert list(amounts.Amounts(repo.diff("v1", "v2")).left_out()) == []
+    assert len(read) <= 4

@@ -20,7 +20,7 @@ from mvcd.objects.version import Component, Value
 from mvcd.repo.compare.diff import value_changes
 from mvcd.repo.compare.modelfiles import ModelFiles
 from mvcd.repo.compare.sides import Side, Sides
-from mvcd.repo.contents.files import ABSENT, Placed
+from mvcd.repo.contents.files import ABSENT, FULL_SCAN_LOOKUPS, Placed
 from mvcd.repo.records.differences import ValueChange
 
 MAX_SOURCE_BYTES = 1 << 20
@@ -153,13 +153,25 @@ def _layers(
     the other side. Files without tensors make no model."""
     found: dict[str, dict[str, Keyed]] = defaultdict(dict)
     others = [placed for path in also if (placed := side.files.find(path)) is not None]
-    for placed in dict.fromkeys([*side.files.all([Component.WEIGHTS]), *others]):
+    for placed in dict.fromkeys([*_beside(side, models), *others]):
         model = model_of(placed.entry.path)
         if model is None or model not in models or placed.entry.mode is Mode.SYMLINK:
             continue
         if layers := files.layers(placed.entry):
             found[model].update(layers)
     return dict(found)
+
+
+def _beside(side: Side, models: Collection[str]) -> Iterator[Placed]:
+    """The weight files in the directories of these models, where the files of each lie; all, if these are
+    many."""
+    directories = {model.rpartition("/")[0] for model in models}
+    if len(directories) > FULL_SCAN_LOOKUPS:
+        yield from side.files.all([Component.WEIGHTS])
+        return
+    for directory in sorted(directories):
+        listed = side.files.directory(directory, [Component.WEIGHTS]).values()
+        yield from (placed for placed in listed if placed is not None)
 
 
 def _pairs(

@@ -42,7 +42,8 @@ def gather(
     read unless told otherwise, the headers only if asked for."""
     found = Rows()
     try:
-        entries = old.entries(), new.entries()
+        near = None if equal_recipes else changed
+        entries = old.entries(near), new.entries(near)
     except ABSENT:
         found.absent.append("")
         return found

@@ -11,10 +11,21 @@ from math import prod
 from mvcd.inspect import turning
 from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt
 from mvcd.inspect.statistics import is_number, unit
-from mvcd.inspect.tensorfile import Range, StoredTensor, is_told_beside
+from mvcd.inspect.tensorfile import (
+    Range,
+    StoredTensor,
+    is_told_beside,
+    may_lean_on_others,
+)
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
-from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
+from mvcd.repo.contents.files import (
+    ABSENT,
+    FULL_SCAN_LOOKUPS,
+    Placed,
+    VersionFiles,
+    recipe_of,
+)
 from mvcd.repo.contents.pieces import Content, ContentPiece, UnreadableContent
 from mvcd.repo.contents.tensors import Segments
 
@@ -48,16 +59,29 @@ class TensorSide:
         self._files = VersionFiles(version, content.fetch)
         self._companions: dict[str, Entry | None] = {}
 
-    def entries(self) -> dict[str, Entry]:
-        """The weight files by path, but for those whose tensors an index lists."""
-        others = map(self._files.find, self._also)
-        placed = chain(self._files.all([Component.WEIGHTS]), (p for p in others if p is not None))
+    def entries(self, changed: Collection[str] | None = None) -> dict[str, Entry]:
+        """The weight files by path, but for those whose tensors an index lists; with `changed` only those of
+        these paths, and what may lean on one of them."""
+        files = self._files
+        if changed is None or len(changed) > FULL_SCAN_LOOKUPS:
+            placed = files.all([Component.WEIGHTS])
+        else:
+            placed = self._touched(changed)
+        others = map(files.find, self._also)
         found = {
             p.entry.path: p.entry
-            for p in placed
+            for p in chain(placed, (p for p in others if p is not None))
             if p.entry.mode is not Mode.SYMLINK and not is_told_beside(p.entry.path)
         }
-        return dict(sorted(found.items())) if self._also else found
+        return found if changed is None and not self._also else dict(sorted(found.items()))
+
+    def _touched(self, changed: Collection[str]) -> Iterator[Placed]:
+        """Weight files of these paths, and those in a directory above one of them whose data may be there."""
+        weights = (p for p in map(self._files.find, changed) if p is not None)
+        yield from (p for p in weights if p.component is Component.WEIGHTS)
+        for directory in {above for path in changed for above in _directories_above(path)}:
+            listed = self._files.directory(directory, [Component.WEIGHTS]).items()
+            yield from (p for name, p in listed if p is not None and may_lean_on_others(name))
 
     def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
         """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,
@@ -163,6 +187,13 @@ class TensorSide:
             placed = self._files.find(path)
             self._companions[path] = None if placed is None else placed.entry
         return self._companions[path]
+
+
+def _directories_above(path: str) -> Iterator[str]:
+    """From the file's own up to the top, which is ""."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 @dataclass(frozen=True, slots=True)

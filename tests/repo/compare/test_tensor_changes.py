@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from mvcd.inspect.tensors import TensorChanges
-from mvcd.repo.compare import tensorchanges
+from mvcd.objects.entry import PathMap
+from mvcd.repo.compare import architecture, tensorchanges, tensortable
+from mvcd.repo.compare.architecture import compare_architecture
 from mvcd.repo.records.results import Diff
 from tests.support.workspace import Bench
 
@@ -157,3 +159,51 @@ def test_tensors_of_files_that_came_are_counted_by_file(bench: Bench) -> None:
     diff = compared(bench, {"m.safetensors": save(tensors), "stays.safetensors": save(tensors)},
                     {"stays.safetensors": save(model(7)), **moved})  # fmt: skip
     assert diff.came == {"a/m.safetensors": 8, "b/m.safetensors": 1}
+
+
+def test_few_changes_among_many_files_are_found_without_listing_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: dict[str, bytes | str] = {f"{n // 600}/{n:04}.bin": b"%d" % n for n in range(3600)}
+    bench.save({**files, "1/m.safetensors": save(model(50))})
+    bench.write({"1/m.safetensors": save(model(51)), "1/0700.bin": "changed"})
+    bench.commit()
+    nodes = {}
+    for most in (0, 512):
+        for module in (tensortable, architecture):
+            monkeypatch.setattr(module, "FULL_SCAN_LOOKUPS", most)
+        sides, read = bench.repo.sides("v1", "v2"), []
+        monkeypatch.setattr(
+            PathMap, "decode", lambda self, data, read=read: read.append(1) or decode(self, data)
+        )
+        assert tensorchanges.compare_tensors(sides).files.keys() == {"1/m.safetensors"}
+        assert [model.new for model in compare_architecture(sides).models] == ["1/m"]
+        nodes[most] = len(read)
+    assert 0 < nodes[512] < nodes[0] / 2
+
+
+decode = PathMap.decode
+
+
+@pytest.mark.parametrize("most", [0, 512])
+def test_few_changes_are_compared_as_many_are(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """`most` changes whose files are looked up one by one; past it all files are listed."""
+    for module in (tensortable, architecture):
+        monkeypatch.setattr(module, "FULL_SCAN_LOOKUPS", most)
+    new = {**model(1), "layers.0.up": np.ones((3, 2), np.float32)}
+    top = {"top.safetensors": save(model(2)), "a/b/m.safetensors": save(model(3))}
+    bench.save({**sharded(model(1), 3), **top, "a/still.npz": npz(model(4)), "c.txt": "c"})
+    bench.remove("a/b/m.safetensors")
+    bench.write({**sharded(new, 3), "a/moved.safetensors": save(model(3)), "c.txt": "d"})
+    bench.commit()
+    found = bench.repo.diff("v1", "v2")
+    reshaped = [name for change in found.tensors.values() for name in change.reshaped]
+    assert reshaped == ["layers.0.up"]
+    assert found.across is not None and len(found.across.unchanged) == 8
+    models = compare_architecture(bench.repo.sides("v1", "v2")).models
+    assert [(m.old, m.new, m.same, len(m.reshaped)) for m in models] == [
+        ("m", "m", 7, 1),
+        ("a/b/m", "a/moved", 8, 0),
+    ]

@@ -24,8 +24,9 @@ class Amounts:
         """With `paths` only of the models in these files, and of what lies in another file than before."""
         self._found: dict[tuple[str, str], TensorDiff] = {}
         self._left_bytes = diff.measure_weights(QUICK_BYTES, paths)
-        if self._left_bytes:
-            return
+        changes = [*diff.tensors.values(), diff.across]
+        if self._left_bytes or not any(each.changed for each in changes if each is not None):
+            return  # the table of all tensors has a row for each file, changed or not
         for tensor in diff.weights.of_kind("changed"):
             if tensor.new is not None and tensor.measured:
                 self._found[tensor.new.path, text.safe(tensor.name)] = tensor
