@@ -128,7 +128,6 @@ MEASURES_NOTHING = {
     "mvcd.daemon.priority": "NICE _BEST_EFFORT _WHO_PROCESS",
     "mvcd.daemon.starting": "BUSY",
     "mvcd.disk.exchange": "_AT_FDCWD _RENAME_EXCHANGE _RENAME_SWAP",
-    "mvcd.heap": "_M_TRIM_THRESHOLD _M_MMAP_THRESHOLD _M_ARENA_MAX",
     "mvcd.inspect.statistics": "_SMALLEST",
     "mvcd.inspect.flatten": "_INT64",
     "mvcd.inspect.parquetfooter": "_BYTE_ARRAY",

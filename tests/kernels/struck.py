@@ -97,6 +97,10 @@ def situations(root: str) -> dict[str, tuple[Call, Call]]:
             lambda: _scan.list_directory(listed),
             lambda: kernels.list_directory(listed),
         ),
+        "many listed": (
+            lambda: _scan.list_directories([listed, place, listed + b"/link"]),
+            lambda: kernels.list_directories([listed, place, listed + b"/link"]),
+        ),
         "read": (
             lambda: _read.read_files(paths, 1 << 20),
             lambda: kernels.read_files(paths, 1 << 20),

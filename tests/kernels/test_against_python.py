@@ -98,6 +98,30 @@ def test_what_is_no_directory_fails_alike(names: bytes | None, follow: bool) -> 
         assert len(set(outcomes)) > 3
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(KINDS, st.integers(0, 3)), max_size=9))
+def test_many_directories_are_listed_alike(asked: list[tuple[str, int]]) -> None:
+    """Each kind of entry, of which directories alone have a listing, and names that are not there."""
+    with place() as root:
+        paths = []
+        for number, (kind, files) in enumerate(asked):
+            name = root + b"%d" % number
+            make(name, kind)
+            for each in range(files if kind == "directory" else 0):
+                make(name + b"/%d" % each, "file", b"x" * each)
+            paths += [name, name + b"/absent"][: 1 + files % 2]
+        found = _scan.list_directories(iter(paths))
+        assert found == kernels.list_directories(paths)
+        kinds = [isinstance(one, bytes) for one in found]
+        assert sum(kinds) == sum(kind == "directory" for kind, _ in asked)
+
+
+def test_paths_that_are_none_are_refused() -> None:
+    for bad, error in ((["a"], TypeError), ([b"a\0b"], ValueError), (7, TypeError)):
+        with pytest.raises(error):
+            _scan.list_directories(bad)  # type: ignore[arg-type]
+
+
 # ---------------------------------------------------------------- reading
 
 SIZES = st.sampled_from([0, 1, 5, 99, 100, 101, 5000])

@@ -202,6 +202,7 @@ def files(known: list[Case], source: random.Random) -> None:
         for asked in (None, b"", b"\0".join(names) + b"\0", b"".join(names), b"a" * 300 + b"\0"):
             with suppress(*REFUSED):
                 _scan.list_directory(place, asked, source.random() < 0.5)
+        _scan.list_directories([place, *paths[: source.randrange(6)]])
         fd = os.memfd_create("mutate")
         os.write(fd, noise(20_000))
         numbers = (0, 1, 100, 4095, 4097, 19_999, 20_001, 1 << 40, (1 << 63) - 1, -1)

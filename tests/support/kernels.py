@@ -49,6 +49,16 @@ def list_directory(path: bytes, names: bytes | None = None, follow: bool = False
     return head + sections[0] + b"".join(record for _, record in others) + sections[1]
 
 
+def list_directories(paths: Iterable[bytes], /) -> list[bytes | int]:
+    found: list[bytes | int] = []
+    for path in paths:
+        try:
+            found.append(list_directory(path))
+        except OSError as error:
+            found.append(error.errno or 0)
+    return found
+
+
 Entry = tuple[bytes, bytes | None]
 """A name, and its record unless it is a directory's."""
 

@@ -3,6 +3,7 @@
 paths       paths of a workspace
 statcache   what one directory looked like, as one row
 _scan       listings of directories in one call, in C
+lister      those of many directories, on two threads
 ground      what lies at a path, never through a link
 below       what is below a directory
 folding     names that a file system takes for one

@@ -1,12 +1,14 @@
 /* Python's view of scan.c: a path in, a listing out, the GIL released while the system is asked.
  *
  *     list_directory(path: bytes, names: bytes | None = None, follow: bool = False) -> bytes
+ *     list_directories(paths: list[bytes]) -> list[bytes | int]
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "scan.h"
 
@@ -66,8 +68,83 @@ static PyObject *py_list_directory(PyObject *module, PyObject *args)
     return listing;
 }
 
+/* One of many directories: its path, then its listing or why there is none. */
+struct task {
+    const char *path;
+    char *listing;
+    size_t size;
+    int status;
+};
+
+static void run(struct task *task)
+{
+    struct scan_found found = {0};
+    task->status = scan_directory(&found, task->path, NULL, 0, 0);
+    if (task->status == 0) {
+        task->size = scan_size(&found);
+        task->listing = malloc(task->size);
+        if (task->listing)
+            scan_write(&found, task->listing);
+        else
+            task->status = ENOMEM;
+    }
+    scan_free(&found);
+}
+
+/* A listing, or an errno; NULL with an exception. */
+static PyObject *result_of(const struct task *task)
+{
+    if (task->status == SCAN_TOO_LARGE)
+        return failure(task->status, NULL);
+    if (task->status)
+        return PyLong_FromLong(task->status);
+    return PyBytes_FromStringAndSize(task->listing, (Py_ssize_t)task->size);
+}
+
+/* The paths live as long as `held`, a tuple. */
+static PyObject *list_all(PyObject *held, struct task *tasks, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        char *path;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(held, i), &path, NULL))
+            return NULL;
+        tasks[i].path = path;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count; i++)
+        run(&tasks[i]);
+    Py_END_ALLOW_THREADS
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *result = result_of(&tasks[i]);
+        if (result == NULL || PyList_SetItem(list, i, result) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyDoc_STRVAR(list_directories_doc, "list_directories(paths, /)\n--\n\n"
+                                   "The listing of each directory, or the errno that it met.");
+
+static PyObject *py_list_directories(PyObject *module, PyObject *paths)
+{
+    (void)module;
+    PyObject *held = PySequence_Tuple(paths);
+    if (held == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(held);
+    struct task *tasks = calloc(count ? (size_t)count : 1, sizeof *tasks);
+    PyObject *list = tasks ? list_all(held, tasks, count) : PyErr_NoMemory();
+    for (Py_ssize_t i = 0; tasks && i < count; i++)
+        free(tasks[i].listing);
+    free(tasks);
+    Py_DECREF(held);
+    return list;
+}
+
 static PyMethodDef methods[] = {
     {"list_directory", py_list_directory, METH_VARARGS, list_directory_doc},
+    {"list_directories", py_list_directories, METH_O, list_directories_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -54,3 +54,15 @@ def reason(code: int) -> str:
 def remedy(path: str) -> str:
     """What helps where the entry's owner can help."""
     return f"make it readable: chmod -R u+rX {shlex.quote(path)}  (as its owner)"
+
+
+def closed(file: bytes) -> str | None:
+    """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""
+    if os.access(file, os.R_OK, effective_ids=EFFECTIVE_IDS):
+        return None
+    try:
+        os.close(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as error:
+        code = error.errno or 0
+        return None if code in GONE or code in SHORTAGE else reason(code)
+    return None

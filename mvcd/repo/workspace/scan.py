@@ -24,10 +24,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import field
 from enum import Enum
 from functools import partial
+from itertools import compress
+from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
@@ -37,7 +39,7 @@ from mvcd.repo.ondisk import statcache
 from mvcd.repo.ondisk._scan import list_directory
 from mvcd.repo.ondisk.folding import is_spelled_so
 from mvcd.repo.ondisk.statcache import FileStat, Flag, Listing
-from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
+from mvcd.repo.ondisk.unreadable import SHORTAGE, Unreadable, closed, reason, remedy
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.candidates import (
     ListingComparison,
@@ -56,6 +58,9 @@ from mvcd.repo.workspace.found import (
 )
 from mvcd.repo.workspace.linked import Follow, Links
 
+if TYPE_CHECKING:
+    from mvcd.repo.ondisk.lister import DirectoryLister
+
 __all__ = [
     "Candidate",
     "CandidateOutcome",
@@ -71,9 +76,7 @@ MAX_PATH_BYTES = 4000
 """Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
 
 _UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
-_BATCH_DIRECTORIES = (
-    256  # directories listed before their rows are let go: bounds the memory of wide trees
-)
+_BATCH_DIRECTORIES = 256  # listed before their rows are let go: bounds the memory of wide trees
 _PARALLEL_DIRECTORIES = 8  # directories from which a second thread is worth its start
 _OPEN_PATH_BYTES = 4095
 
@@ -244,6 +247,8 @@ class _Walk:
         self._workspace = workspace
         self._rows = rows
         self._now_ns = now_ns
+        self._lister: DirectoryLister | None = None
+        self._open = ExitStack()
         self._unchanged = 0
         self._directories: dict[str, Directory] = {}
         self._vanished: list[str] = []
@@ -254,17 +259,22 @@ class _Walk:
         self._clean_root: tuple[bytes, bytes, bytes, bytes] | None = None
 
     def run(self, wanted: TrackedNames, *, trusted: bool) -> Scan:
+        with self._open:
+            self._walk_down(wanted, trusted=trusted)
+        return self._result(trusted=trusted)
+
+    def _walk_down(self, wanted: TrackedNames, *, trusted: bool) -> None:
         level = [Visit("", self._top, wanted, trusted)]
         while level:
             below: list[Visit] = []
             for start in range(0, len(level), _BATCH_DIRECTORIES):
                 batch = level[start : start + _BATCH_DIRECTORIES]
-                with self._listings(batch) as listings:
-                    for visit, row, listing in zip(
-                        batch, self._fetch(batch), listings, strict=True
-                    ):
-                        below += self._visit(visit, row, listing)
+                found = zip(batch, self._fetch(batch), self._listings(batch), strict=True)
+                for visit, row, listing in found:
+                    below += self._visit(visit, row, listing)
             level = below
+
+    def _result(self, *, trusted: bool) -> Scan:
         candidates = Candidates(self._directories.values())
         vanished = set(self._vanished)
         if vanished:
@@ -286,20 +296,18 @@ class _Walk:
             _clean_root=self._clean_root,
         )
 
-    @contextmanager
-    def _listings(self, visits: Sequence[Visit]) -> Iterator[Iterable[bytes | str]]:
-        """What `_list` says of the directories, in order; two are read at a time: most of a clean scan are stat
-        calls."""
+    def _listings(self, visits: Sequence[Visit]) -> Iterator[bytes | str]:
+        """What `_list` says of the directories, in order."""
         if len(visits) < _PARALLEL_DIRECTORIES:
-            yield map(self._list, visits)
+            yield from map(self._list, visits)
             return
-        from concurrent.futures import ThreadPoolExecutor  # late: start-up
+        if self._lister is None:
+            from mvcd.repo.ondisk.lister import DirectoryLister  # late: start-up
 
-        with ThreadPoolExecutor(2, thread_name_prefix="mvc-scan") as pool:
-            try:
-                yield pool.map(self._list, visits)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+            self._lister = self._open.enter_context(DirectoryLister())
+        whole = [visit.wanted.whole and not self._through(visit) for visit in visits]
+        listed = self._lister.each([self._at(visit.path) for visit in compress(visits, whole)])
+        yield from map(self._list, visits, (next(listed) if one else None for one in whole))
 
     def _fetch(self, visits: Sequence[Visit]) -> Iterator[bytes | None]:
         keys = [statcache.key(self._workspace, visit.path) for visit in visits if visit.trusted]
@@ -336,8 +344,9 @@ class _Walk:
         key = statcache.key(self._workspace, visit.path)
         directory = Directory(visit.path, key, digest, listing, row)
         comparison = ListingComparison(
-            directory, Listing(listing), visit, rules, old, self._problem, self._closed
-        )
+            directory, Listing(listing), visit, rules, old, self._problem,
+            lambda path: closed(self._at(path)),
+        )  # fmt: skip
         below = comparison.run()
         self._directories[visit.path] = directory
         self._vanished += comparison.vanished
@@ -363,19 +372,21 @@ class _Walk:
             self._directories[above].bar(name)
         return []
 
-    def _list(self, visit: Visit) -> bytes | str:
-        """The listing, or why the directory cannot be read."""
-        names = None
-        if not visit.wanted.whole:
-            here = self._root + visit.path
-            named = {name for name in visit.wanted.names if is_spelled_so(here, name)}
-            wanted = {*named, *visit.rules.names}
-            names = b"".join(name.encode() + b"\0" for name in wanted)
+    def _at(self, path: str) -> bytes:
+        return os.fsencode(self._root + path)
+
+    def _through(self, visit: Visit) -> bool:
+        """Whether the directory may be reached through a link."""
+        return not visit.path or (self._links is not None and visit.path in self._links.followed)
+
+    def _list(self, visit: Visit, listed: bytes | int | None = None) -> bytes | str:
+        """The listing, or why the directory cannot be read; `listed` is what was found already."""
         try:
-            links = self._links
-            through = not visit.path or (links is not None and visit.path in links.followed)
-            listing = list_directory(os.fsencode(self._root + visit.path), names, through)
-            return listing if links is None else links.as_directories(visit.path, listing)
+            if listed is None:
+                listed = self._list_alone(visit)
+            elif isinstance(listed, int):
+                raise OSError(listed, os.strerror(listed))
+            return listed if self._links is None else self._links.as_directories(visit.path, listed)
         except OSError as error:
             if visit.path and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 return statcache.EMPTY_LISTING  # it went after its parent was listed
@@ -389,6 +400,14 @@ class _Walk:
                 help=remedy(self._root),
             ) from error
 
+    def _list_alone(self, visit: Visit) -> bytes:
+        names = None
+        if not visit.wanted.whole:
+            home = self._root + visit.path
+            named = {name for name in visit.wanted.names if is_spelled_so(home, name)}
+            names = b"".join(name.encode() + b"\0" for name in {*named, *visit.rules.names})
+        return list_directory(self._at(visit.path), names, self._through(visit))
+
     def _problem(self, path: str, kind: bytes) -> str | None:
         """Why an entry that is under care cannot be versioned; None if it can."""
         if kind in _UNSUPPORTED:
@@ -398,7 +417,7 @@ class _Walk:
         if kind != b"l":
             return None
         try:
-            target = os.readlink(os.fsencode(self._root + path)).decode()
+            target = os.readlink(self._at(path)).decode()
         except UnicodeDecodeError:
             return "unsafe symlink: its target is not UTF-8"
         except OSError:
@@ -413,18 +432,6 @@ class _Walk:
             check_path(path)  # .MVC, where it is not .mvc
         except ValueError as error:
             return str(error)
-        return None
-
-    def _closed(self, path: str) -> str | None:
-        """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""
-        absolute = os.fsencode(self._root + path)
-        if os.access(absolute, os.R_OK, effective_ids=EFFECTIVE_IDS):
-            return None
-        try:
-            os.close(os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
-        except OSError as error:
-            code = error.errno or 0
-            return None if code in GONE or code in SHORTAGE else reason(code)
         return None
 
     def _leave(self, path: str) -> None:
