@@ -30,12 +30,12 @@ class Whereabouts:
 
     def of(self, id: VersionId) -> Pruned | None:
         """What is known of a version; None of one that was not pruned."""
-        from mvcd.repo.core.kept_here import seems_here  # late: start-up
-        from mvcd.repo.records.versionentry import Pruned
-
         found = self.marked.get(id)
         if found is None:
             return None
+        from mvcd.repo.core.kept_here import seems_here  # late: start-up
+        from mvcd.repo.records.versionentry import Pruned
+
         remembered = self._oldest_us <= found.time_us
         until_us = found.until_us if remembered else found.time_us
         here = seems_here(self._core, id, in_grace=self._core.clock() // 1000 < until_us)

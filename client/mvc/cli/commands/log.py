@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -109,6 +109,7 @@ def command(
         touching=touching or gone, paths=paths, limit=limit, component=component, all_refs=all_refs,
         first_parent=first_parent,
     )  # fmt: skip
+    none, versions = _looked_into(versions)
     every = every or bool(where or best or touching or gone or paths)
     signatures = _signatures(face) if show_signature else None
     if face.json:
@@ -123,7 +124,7 @@ def command(
     else:
         shown, now = screen.fold(versions, every=every), datetime.now().astimezone()
         face.page(screen.full(shown, now, verbose=face.verbose > 0, signatures=signatures))
-    if rev == "HEAD" and not all_refs:
+    if none and rev == "HEAD" and not all_refs:
         _hint(face)
 
 
@@ -168,6 +169,13 @@ def _graph(
             else chain(screen.full(one, now, verbose=verbose, signatures=signatures), [""])
         )
         yield from lanes.beside(version.id, version.parents, lines)
+
+
+def _looked_into(versions: Iterable[Version]) -> tuple[bool, Iterator[Version]]:
+    """Whether there are none; and they, of which one was read already."""
+    rest = iter(versions)
+    first = list(islice(rest, 1))
+    return not first, chain(first, rest)
 
 
 def _hint(face: Face) -> None:
