@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 from typing import NamedTuple
 
 from mvcd.errors import Failure, MvcError, NotPermitted
@@ -60,6 +59,8 @@ def refused(number: int, path: str) -> MvcError | None:
     found = REFUSALS.get(number)
     if found is None:
         return None
+    import shlex  # late: start-up
+
     made = NotPermitted if found.kind in ("permission", "read-only") else Failure
     return made(
         f"{path}: {found.message}",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -53,6 +52,8 @@ def reason(code: int) -> str:
 
 def remedy(path: str) -> str:
     """What helps where the entry's owner can help."""
+    import shlex  # late: start-up
+
     return f"make it readable: chmod -R u+rX {shlex.quote(path)}  (as its owner)"
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import struct
 
 from mvcd.lateclasses import dataclass
@@ -54,7 +53,9 @@ class Signature:
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of the public key: 32 bytes, for a plain key those that `ssh-keygen -l` prints."""
-        return hashlib.sha256(self.public_key).digest()
+        from hashlib import sha256  # late: start-up, it loads OpenSSL
+
+        return sha256(self.public_key).digest()
 
 
 def shown(fingerprint: bytes) -> str:
