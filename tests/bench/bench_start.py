@@ -75,12 +75,12 @@ def body(bench: Bench) -> None:
         60, "ms", lambda: 1000 * rounds.difference("mvc --version", "python -c pass"),
     )  # fmt: skip
     for verb in ("status", "log", "branch"):
-        longer(f"mvc {verb}", 5.5)
+        longer(f"mvc {verb}", 5)
     for verb in ("diff", "show"):
-        longer(f"mvc {verb}", 7)
-    longer("mvc commit", 9)
+        longer(f"mvc {verb}", 6)
+    longer("mvc commit", 8)
     if bench.size == 1000:
-        longer("mvc log, whole", 13)
+        longer("mvc log, whole", 8)
 
 
 if __name__ == "__main__":
