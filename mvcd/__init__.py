@@ -15,7 +15,7 @@
     errors      what is raised
     monitor, waiting    what is told | what a person sees while a program waits
     heap, _heap    how the C library keeps freed blocks | what asks it to
-    lateclasses    dataclasses that are written when they are used
+    lateclasses    dataclasses that are written when they are used, rows whose types are not read
     amounts     numbers of bytes in units
 
 Above it stand the packages of the client, of which only `mvc.api` imports `mvcd`. The layers are import-linter

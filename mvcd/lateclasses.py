@@ -1,4 +1,5 @@
-"""Dataclasses whose methods are written when they are first used, for modules that every command imports.
+"""Dataclasses whose methods are written when they are first used, and named tuples whose types are not read:
+for modules that every command imports.
 
 `dataclasses` writes and compiles up to six methods for each class as its module is imported, 0.4 to 0.6 ms of
 it: with some twenty such classes a seventh of the time of `mvc status`, which makes values of eight of them and
@@ -7,16 +8,42 @@ puts it in its own place. The methods are those of `dataclasses`, as is what its
 `asdict`) find; a test holds both against each other.
 
 Only what is used is here: no base class with fields, no order, no fields by keyword alone.
+
+`typing.NamedTuple` compiles the type of each field to see that it is one: half of what such a class costs, 3 to
+4 ms of each command. Type checkers see to that, and who asks for types (`typing.get_type_hints`) reads them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
+    from typing import NamedTuple
 else:
+
+    class _Rows(type):
+        """Makes a class of tuples of a class with fields."""
+
+        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
+            if not bases:
+                return super().__new__(cls, name, bases, body)
+            fields = body.get("__annotations__", {})
+            defaults = [body[field] for field in fields if field in body]
+            if any(field in body for field in [*fields][: len(fields) - len(defaults)]):
+                raise TypeError(f"{name} has a field without a default behind one with it")
+            made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
+            made.__annotations__ = made.__new__.__annotations__ = fields
+            for key, value in body.items():
+                if key not in fields and key not in _SET_ALREADY:
+                    setattr(made, key, value)
+            return made
+
+    class NamedTuple(metaclass=_Rows):
+        """A base class as `typing.NamedTuple` is one. Raises TypeError for fields in a wrong order."""
 
     def dataclass(
         plain: type | None = None,
@@ -37,7 +64,9 @@ else:
         return lambda plain: _made(plain, asked, slots=slots)
 
 
-__all__ = ["dataclass"]
+__all__ = ["NamedTuple", "dataclass"]
+
+_SET_ALREADY = ("__module__", "__annotations__", "__classcell__")
 
 _COPIED = ("__dict__", "__weakref__")
 """What a class has because it has no slots."""
@@ -103,13 +132,15 @@ class _Late:
 
     def _written(self, home: Any) -> Any:
         if self._name == "__init__":
-            return _init(self._body, home.__match_args__, frozen=self._asked["frozen"])
+            return _init(
+                self._body, home.__match_args__, home.__module__, frozen=self._asked["frozen"]
+            )
         part = {**_NOTHING, **_ASKED.get(self._name, self._asked), "frozen": self._asked["frozen"]}
         plain = type(home)(home.__name__, home.__bases__, dict(self._body))
         return vars(dataclasses.dataclass(**part)(plain))[self._name]
 
 
-def _init(body: dict[str, Any], names: tuple[str, ...], *, frozen: bool) -> Any:
+def _init(body: dict[str, Any], names: tuple[str, ...], module: str, *, frozen: bool) -> Any:
     """As `dataclasses` writes it, which compiles two more methods of a frozen class with it."""
     known: dict[str, Any] = {"_put": object.__setattr__, "_FACTORY": _FACTORY}
     words, lines = ["self"], []
@@ -127,8 +158,14 @@ def _init(body: dict[str, Any], names: tuple[str, ...], *, frozen: bool) -> Any:
         words.append(name if default is dataclasses.MISSING else f"{name}=_default_{name}")
         lines.append(f"_put(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
     lines += ["self.__post_init__()"] if "__post_init__" in body else []
-    exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines or ["pass"]), known)  # noqa: S102
-    written = known["__init__"]
+    text = (
+        f"def _make({', '.join(known)}):\n def __init__({', '.join(words)}):\n  "
+        + "\n  ".join(lines or ["pass"])
+        + "\n return __init__"
+    )
+    made: dict[str, Any] = {}
+    exec(text, vars(sys.modules[module]), made)  # noqa: S102
+    written = made["_make"](**known)
     written.__annotations__ = {**body.get("__annotations__", {}), "return": None}
     return written
 

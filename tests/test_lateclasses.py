@@ -1,4 +1,4 @@
-"""Late dataclasses are held against those of the standard library."""
+"""Late dataclasses and rows are held against those of the standard library."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import dataclasses
 import inspect
 import pickle
 import threading
+import types
 from collections.abc import Callable
 from dataclasses import field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 import pytest
 
@@ -101,12 +102,74 @@ def test_a_late_class_answers_as_a_standard_one(
         lambda kind: kind.__match_args__,
         lambda kind: kind.__qualname__,
         lambda kind: kind.__init__.__qualname__,
+        lambda kind: kind.__init__.__module__,
+        lambda kind: get_type_hints(kind.__init__),
         lambda kind: kind(1).more is kind(1).more,
     ):
         answers = [told(lambda: ask(kind)) for kind in (late, standard)]  # noqa: B023
         if isinstance(answers[0], str) and " object at " in answers[0]:
             answers = [str(one).partition(" object at ")[0] for one in answers]
         assert answers[0] == answers[1]
+
+
+def rows(base: Any) -> Any:
+    class Row(base):  # type: ignore[misc]
+        """What it is."""
+
+        x: int
+        names: tuple[str, ...]
+        y: str | None = None
+
+        @property
+        def double(self) -> int:
+            return 2 * self.x  # type: ignore[no-any-return]
+
+        @classmethod
+        def of(cls, text: str) -> Any:
+            return cls(int(text), ())
+
+        def __str__(self) -> str:
+            return "a row"
+
+    return Row
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kind: repr(kind(1, ())),
+        lambda kind: str(kind.of("7")),
+        lambda kind: kind.of("7").double,
+        lambda kind: kind(1),
+        lambda kind: kind(1, (), z=3),
+        lambda kind: kind(1, ())._replace(y="b"),
+        lambda kind: kind(1, ())._asdict(),
+        lambda kind: kind(1, ("a",)) == (1, ("a",), None),
+        lambda kind: (kind._fields, kind._field_defaults, kind.__match_args__),
+        lambda kind: (kind.__doc__, kind.__module__, kind.__qualname__, kind.__bases__),
+        get_type_hints,
+        lambda kind: [(p.name, p.default) for p in inspect.signature(kind).parameters.values()],
+        lambda kind: setattr(kind(1, ()), "x", 2),
+        lambda kind: copy.deepcopy(kind(1, ())),
+    ],
+)
+def test_a_late_row_answers_as_a_standard_one(ask: Callable[[Any], object]) -> None:
+    late, standard = (rows(base) for base in (lateclasses.NamedTuple, NamedTuple))
+    assert told(lambda: ask(late)) == told(lambda: ask(standard))
+
+
+def test_fields_in_a_wrong_order_are_refused() -> None:
+    for base in (lateclasses.NamedTuple, NamedTuple):
+        with pytest.raises(TypeError, match="default"):
+            types.new_class(
+                "Row",
+                (base,),
+                exec_body=lambda body: body.update(__annotations__={"a": int, "b": int}, a=1),
+            )
+
+
+class KeptRow(lateclasses.NamedTuple):
+    x: int
 
 
 @LATE(frozen=True, slots=True)
@@ -117,6 +180,7 @@ class Kept:
 
 def test_values_are_pickled() -> None:
     assert pickle.loads(pickle.dumps(Kept(1))) == Kept(1)
+    assert pickle.loads(pickle.dumps(KeptRow(1))) == KeptRow(1)
 
 
 def test_a_class_without_slots_caches_properties() -> None:

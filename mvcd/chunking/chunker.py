@@ -11,11 +11,12 @@ whoever hands them to another thread uses another buffer meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mvcd.chunking import _cut
 from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES, ChunkParams
 from mvcd.ids import Bytes
+from mvcd.lateclasses import NamedTuple
 
 ReadInto = Callable[[memoryview], int]
 """Like `io.RawIOBase.readinto`: fills some of the view, returns the bytes written, 0 at the end."""

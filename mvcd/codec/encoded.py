@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
+from mvcd.lateclasses import NamedTuple
 
 MAX_RAW_BYTES = 2 << 20
 """Bytes; no object is larger, so no decoder ever allocates more for one."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
 
 from mvcd.errors import Failure, MvcError, NotPermitted
+from mvcd.lateclasses import NamedTuple
 
 ROOM = "free some disk space, then run the command again"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Self
 
 from blake3 import blake3
 
@@ -43,6 +43,7 @@ from mvcd.inspect.company import (
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
 from mvcd.inspect.pathglobs import compile_glob
 from mvcd.inspect.trainingstate import is_state_file
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.version import Component
 
 _DIGITS = "0123456789"

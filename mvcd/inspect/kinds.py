@@ -11,11 +11,12 @@ import re
 import struct
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mvcd.inspect.beginnings import may_hold_tensors
 from mvcd.inspect.spans import TOLD_BY_RECIPES, Layout, ReadAt
 from mvcd.inspect.trainingstate import all_state
+from mvcd.lateclasses import NamedTuple
 
 if TYPE_CHECKING:
     from mvcd.inspect.tensorfile import TensorFile

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from io import RawIOBase
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
+
+from mvcd.lateclasses import NamedTuple
 
 ReadAt = Callable[[int, int], bytes]
 """`read_at(offset, length)` returns that many bytes, fewer only where the file ends."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from itertools import pairwise
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from mvcd.ids import NodeId, RecipeId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects import _small
 from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids

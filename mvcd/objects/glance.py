@@ -12,11 +12,12 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
 from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects import _version
 from mvcd.objects import messages as pb
 from mvcd.objects.canonical import corrupt, split_ids

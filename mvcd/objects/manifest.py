@@ -14,9 +14,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple
 
 from mvcd.ids import Digest, NodeId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import PATH_MAP, Entry, Mode, check_known_path, check_path
 from mvcd.objects.tree import Child, Fetch, Node, Sink, TreeBuilder, open_node, open_root

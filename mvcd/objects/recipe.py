@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from mvcd.ids import ChunkId, NodeId
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects import _small
 from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids

@@ -12,10 +12,11 @@ Promises (FORMAT.md derives the write order from them):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import DIGEST_BYTES, Bytes, ChunkId, Digest, Kind
+from mvcd.lateclasses import NamedTuple
 from mvcd.monitor import Monitor
 from mvcd.store.record import Record, record_size
 

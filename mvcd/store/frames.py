@@ -7,11 +7,12 @@ bytes to a pack of its own. Nothing is encoded anew on the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import Bytes, ChunkId, Digest
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects import _small
 from mvcd.store import _records
 from mvcd.store.record import (

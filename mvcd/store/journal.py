@@ -14,12 +14,12 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
-from typing import Any, NamedTuple
+from typing import Any
 
 from mvcd.disk import group
 from mvcd.disk.replace import replacing
 from mvcd.ids import DIGEST_BYTES
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.store.api import AuditRow
 
 JOURNAL = "refs.journal"

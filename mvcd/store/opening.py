@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import lmdb
 
 from mvcd.disk.group import share
 from mvcd.errors import MvcError, NotPermitted
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.beside import DataLock
 from mvcd.store.trouble import damaged, trouble
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import cast
 
 from zlib_ng.zlib_ng import crc32
 
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import DIGEST_BYTES, ID_TYPES, Bytes, ChunkId, Digest
+from mvcd.lateclasses import NamedTuple
 
 PACK_VERSION = 1
 PACK_HEADER = struct.Struct("<8sII")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from mvcd.errors import Conflict, UsageError
+from mvcd.lateclasses import NamedTuple
 from mvcd.store import audit
 from mvcd.store.api import AuditRow, RefUpdate
 from mvcd.store.audit import require_row_size

@@ -10,10 +10,10 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from mvcd.errors import IntegrityError
 from mvcd.ids import DIGEST_BYTES, ID_TYPES, ChunkId, Digest, Kind
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.api import ObjectInfo
 from mvcd.store.record import MAX_BODY_BYTES, record_size
 

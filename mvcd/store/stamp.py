@@ -11,9 +11,9 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple
 
 from mvcd.errors import MvcError
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.index import Index, Transaction
 from mvcd.store.pack import pack_name
 from mvcd.store.parts import Parts

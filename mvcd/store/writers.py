@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import NamedTuple
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import IntegrityError
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.index import Index, Transaction
 from mvcd.store.meta import NEXT_PACK, number, put_number
 from mvcd.store.pack import PackWriter, pack_name

@@ -20,9 +20,10 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cache, cached_property, lru_cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mvcd.ids import Digest
+from mvcd.lateclasses import NamedTuple
 
 T = TypeVar("T")
 Change = Callable[[Any], Any]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from mvcd.errors import Failure
+from mvcd.lateclasses import NamedTuple
 
 MAX_SHOWN_ROWS = 40
 """Rows of a table in HTML; a frame of pandas has all."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, Literal, Self
 
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
 from mvc.api.signing import signer_for
 from mvcd.errors import Failure, UsageError
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Trigger
 

@@ -16,9 +16,10 @@ from. Then that is the base, of this one as of the sibling, and no chain grows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mvcd.ids import Bytes, ChunkId
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.reader import MAX_DELTA_LEVELS
 
 MOST_LEVELS: Final = 3

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from itertools import islice
-from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
 from mvcd.inspect.spans import Span, TensorInfo
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe, Segment, parts
 from mvcd.objects.tree import Fetch

@@ -16,10 +16,11 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from mvcd.errors import IntegrityError, MvcError, with_cause
 from mvcd.inspect.pathglobs import compile_glob
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Final, NamedTuple
+from typing import Final
 
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import Layout, Span
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.repo.bases.namesakes import TensorIndex
 
 MAX_FILES: Final = 64

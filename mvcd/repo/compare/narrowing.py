@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, UsageError
 from mvcd.ids import Digest
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.compare.sides import Side, Sides, sides_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from mvcd.errors import AuthError, CorruptObject, MissingObject, RemoteUnreachable
 from mvcd.ids import Digest, NodeId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import entries, find, look_up, names_in

@@ -13,12 +13,12 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-from typing import NamedTuple
 
 from mvcd.disk.directories import make_directories
 from mvcd.disk.group import share_directory
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository
+from mvcd.lateclasses import NamedTuple
 from mvcd.repo.core.config import Config
 from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, remedy
 

@@ -7,12 +7,12 @@ import io
 import os
 import stat
 from collections.abc import Callable, Collection
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from mvcd.ids import Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.spans import Layout, ReadAt
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Mode
 from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
 from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of

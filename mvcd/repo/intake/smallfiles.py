@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
@@ -17,6 +16,7 @@ from mvcd.ids import ChunkId, RecipeId
 from mvcd.inspect.beginnings import may_hold_tensors
 from mvcd.inspect.kinds import UNKNOWN, kind_of, may_tell
 from mvcd.inspect.layout import ReadAt
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects import _small
 from mvcd.objects.entry import Mode
 from mvcd.repo.contents.drafts import shape_of

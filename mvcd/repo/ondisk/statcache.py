@@ -35,11 +35,12 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Self
 
 from blake3 import blake3
 
 from mvcd.ids import DIGEST_BYTES, RecipeId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.entry import Mode
 
 FORMAT = 1

@@ -13,7 +13,8 @@ import errno
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from mvcd.lateclasses import NamedTuple
 
 SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that are this process's own: the same call succeeds once something is freed."""

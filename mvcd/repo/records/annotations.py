@@ -6,10 +6,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.repo.records.refs import NOTES
 
 FORMAT = 1

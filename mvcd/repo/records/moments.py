@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+
+from mvcd.lateclasses import NamedTuple
 
 _AGE = r"(\d{1,9})\s*(s|sec|m|min|h|d|w)"
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -10,10 +10,11 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.repo.records.refs import NOTES, SAVED, STAGES, root_name, version_named
 from mvcd.store.api import RefUpdate
 

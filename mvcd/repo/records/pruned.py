@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.repo.records.refs import PRUNED
 
 FORMAT = 1

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import DIGEST_BYTES, VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.version import Component, SubPart
 
 HEADS = "heads/"

@@ -6,10 +6,8 @@ takes 0.4 ms to make.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mvcd.ids import VersionId
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.version import Component, SubPart
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from mvcd.ids import VersionId
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.version import Version
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from mvcd.ids import RecipeId
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.reserved import reserved
 from mvcd.repo.ondisk.statcache import (
     AS_VERSION,

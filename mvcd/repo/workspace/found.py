@@ -14,10 +14,9 @@ from dataclasses import field
 from enum import Enum
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from mvcd.ids import RecipeId
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.repo.ondisk.statcache import FileStat, Flag, Listing, listed_directories
 
 

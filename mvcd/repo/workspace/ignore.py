@@ -21,13 +21,13 @@ import shlex
 import stat
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 from blake3 import blake3
 
 from mvcd.errors import Failure
 from mvcd.inspect.patterns import Sign, Token, expression
-from mvcd.lateclasses import dataclass
+from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.reserved import RESERVED, reserved
 from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.unreadable import SHORTAGE, reason

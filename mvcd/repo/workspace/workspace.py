@@ -12,11 +12,12 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mvcd.errors import IntegrityError, UsageError
 from mvcd.ids import DIGEST_BYTES, Digest, RecipeId, VersionId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind
+from mvcd.lateclasses import NamedTuple
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, SubPart, Version
