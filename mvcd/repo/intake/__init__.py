@@ -2,7 +2,7 @@
 
 ingest       all of it, for many files
 smallfiles   small files without tensors, many in one call
-loading      what is read of one file, and what comes back
+loading      what is read of one file, who proposes bases for it, and what comes back
 copiesfirst  the order of large files: copies before their masters
 targets      where the objects go
 recut        whether a file is what a recipe says that was cut along other lines

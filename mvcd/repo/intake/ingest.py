@@ -21,26 +21,27 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import count, repeat
-from typing import Protocol
 
 from mvcd.chunking.chunker import StreamCutter
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
 from mvcd.errors import MissingObject
-from mvcd.ids import Bytes, ChunkId, Digest
+from mvcd.ids import ChunkId, Digest
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.spans import Layout, TensorInfo
+from mvcd.inspect.spans import Layout
 from mvcd.monitor import Monitor
 from mvcd.repo.bases.chains import Base
 from mvcd.repo.contents.digests import DigestAlgorithm, RunningDigests
 from mvcd.repo.contents.drafts import Done, Draft, DraftPiece, digested, shape_of
 from mvcd.repo.contents.pipeline import Pipeline
 from mvcd.repo.intake.loading import (
+    Bases,
     Ingested,
     LoadedFile,
     Source,
     digest_file,
+    no_bases,
     open_regular,
     read_by,
 )
@@ -67,34 +68,6 @@ _GROUP_FILES = 512
 
 _MAX_WHOLE_BYTES = 64 << 20
 """Bytes a file may grow to between the scan and its reading as a small one; beyond it counts as unstable."""
-
-
-class BaseFinder(Protocol):
-    """Proposes base chunks for the pieces of one file's tensors, for delta encoding."""
-
-    def begin(self, place: str, shape: Layout) -> bool:
-        """The file, which lies at `place`, is read from now on. Returns whether all that was read before must
-        have been put first."""
-
-    def base(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
-        """For `data`, the piece at `index` of a tensor. From any thread."""
-
-    def edited(self, chunks: Sequence[tuple[ChunkId, int]], start: int) -> Iterator[Base | None]:
-        """For consecutive chunks (id, size in bytes) of a file without tensors, from offset `start` on."""
-
-    def taken(self, base: Base, *, paid: bool) -> None:
-        """Hears whether the difference to a base was worth it."""
-
-    def put(self, id: ChunkId, base: ChunkId | None, offset: int, size: int) -> None:
-        """Hears that a tensor's chunk was put, the `size` bytes at `offset` of the file."""
-
-
-Bases = Callable[[str], BaseFinder | None]
-"""The finder for a path, if that file has a predecessor with tensors."""
-
-
-def no_bases(_path: str) -> None:
-    """For those who store nothing, or nothing as a difference."""
 
 
 class Ingest:

@@ -1,4 +1,4 @@
-"""One file on its way into objects: what is read of it, and what comes back."""
+"""One file on its way into objects: what is read of it, who proposes bases for it, and what comes back."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Callable, Collection
-from typing import BinaryIO
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import BinaryIO, Protocol
 
-from mvcd.ids import Digest, RecipeId
+from mvcd.ids import Bytes, ChunkId, Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.spans import Layout, ReadAt
+from mvcd.inspect.spans import Layout, ReadAt, TensorInfo
 from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Mode
+from mvcd.repo.bases.chains import Base
 from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
 from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.ondisk.reading import unread
@@ -22,6 +23,34 @@ from mvcd.repo.ondisk.statcache import FileStat
 Reader = Callable[[BinaryIO, int], object]
 """Reads a file of so many bytes from its start. It runs between the two looks at the file's stats, so it has
 seen what is stored, if it is."""
+
+
+class BaseFinder(Protocol):
+    """Proposes base chunks for the pieces of one file's tensors, for delta encoding."""
+
+    def begin(self, place: str, shape: Layout) -> bool:
+        """The file, which lies at `place`, is read from now on. Returns whether all that was read before must
+        have been put first."""
+
+    def base(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
+        """For `data`, the piece at `index` of a tensor. From any thread."""
+
+    def edited(self, chunks: Sequence[tuple[ChunkId, int]], start: int) -> Iterator[Base | None]:
+        """For consecutive chunks (id, size in bytes) of a file without tensors, from offset `start` on."""
+
+    def taken(self, base: Base, *, paid: bool) -> None:
+        """Hears whether the difference to a base was worth it."""
+
+    def put(self, id: ChunkId, base: ChunkId | None, offset: int, size: int) -> None:
+        """Hears that a tensor's chunk was put, the `size` bytes at `offset` of the file."""
+
+
+Bases = Callable[[str], BaseFinder | None]
+"""The finder for a path, if that file has a predecessor with tensors."""
+
+
+def no_bases(_path: str) -> None:
+    """For those who store nothing, or nothing as a difference."""
 
 
 class Source(NamedTuple):

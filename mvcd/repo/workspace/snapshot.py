@@ -32,8 +32,8 @@ from mvcd.repo.contents.digests import DigestAlgorithm, rows
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.intake.copiesfirst import copies_first
-from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Bases, Ingest, no_bases
-from mvcd.repo.intake.loading import Ingested, Source
+from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Ingest
+from mvcd.repo.intake.loading import Bases, Ingested, Source, no_bases
 from mvcd.repo.intake.recut import as_before
 from mvcd.repo.intake.targets import Target
 from mvcd.repo.ondisk.statcache import FileStat

@@ -38,7 +38,7 @@ from mvcd.repo.workspace.settings import (
 
 if TYPE_CHECKING:
     from mvcd.repo.contents.digests import DigestAlgorithm
-    from mvcd.repo.intake.ingest import Bases
+    from mvcd.repo.intake.loading import Bases
     from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
 
 
@@ -149,7 +149,7 @@ class ScannedWorkspace:
         places: CandidatePlaces | None = None,
         digests: Collection[DigestAlgorithm] = (),
     ) -> Snapshotter:
-        from mvcd.repo.intake.ingest import no_bases  # late: start-up
+        from mvcd.repo.intake.loading import no_bases  # late: start-up
         from mvcd.repo.workspace.snapshot import Snapshotter
 
         core = self.core
