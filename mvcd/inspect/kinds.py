@@ -233,18 +233,20 @@ def _of_zip(head: bytes) -> ContentKind:
 
 
 _JSON = (
-    (b'"learner"', _XGBOOST, "xgboost-json"),
-    (b'"tree"', _LIGHTGBM, "lightgbm-json"),
-    (b'"weight_map"', _INDEX, "shard-index"),
-    (b'"modelTopology"', _TFJS, "tfjs"),
-    (b'"weightsManifest"', _TFJS, "tfjs"),
-    (b'"oblivious_trees"', _CATBOOST, "catboost-json"),
+    (b"", 0, _XGBOOST, "xgboost-json"),
+    (b"", 0, _LIGHTGBM, "lightgbm-json"),
+    (b'"weight_map"', _HEAD_BYTES, _INDEX, "shard-index"),
+    (b'"modelTopology"', 500, _TFJS, "tfjs"),
+    (b'"weightsManifest"', 500, _TFJS, "tfjs"),
+    (b'"oblivious_trees"', 2100, _CATBOOST, "catboost-json"),
 )
-"""A word without which a pattern, which takes 50 us to fail, need not be tried."""
+"""Words without which a pattern, which takes 50 us to fail, need not be tried, and the first bytes among which
+they are if it fits: 64 to the brace, and what the pattern lets pass. To look for six words in all of a JSON
+file of 2.5 KB took 4 us. The patterns without a word fail at the first name."""
 
 
 def _of_json(head: bytes) -> ContentKind | None:
-    for word, pattern, format in _JSON:
-        if word in head and re.match(pattern, head):
+    for word, within, pattern, format in _JSON:
+        if head.find(word, 0, within) >= 0 and re.match(pattern, head):
             return ContentKind(format, Says.MODEL)
     return None

@@ -30,6 +30,7 @@ The parts of an open store, and who works with them:
 Packs:
     record, frames    the bytes of one | whole records in a row
     _records    the records of a frame, in C
+    readymade   records that a worker makes, for a session to take as a whole
     older       records for peers that know fewer codecs
     pack        files of them
     writers     who may append to which

@@ -1,4 +1,6 @@
-from mvcd.codec.encoded import Codec
+from collections.abc import Iterable
+
+from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import Bytes, Digest
 from mvcd.store.record import Record
 
@@ -18,3 +20,15 @@ def parse(
     more than `most_raw_bytes` raw bytes, a codec that is not in `codecs`. Raises TypeError where `record` is no
     type of tuples, or `types` has others than of bytes.
     """
+
+def make(kind: int, objects: Iterable[tuple[Digest, Encoded]], /) -> bytes:
+    """The records of objects of one kind without bases, one after another: `record.record_head` and body of
+    each. Releases the GIL.
+
+    Raises ValueError for one that has a base or whose sizes are beyond the limits, TypeError for what is no
+    object.
+    """
+
+def rows(records: Bytes, pack: int, offset: int, /) -> list[bytes]:
+    """The rows of the objects table for whole records that lie at `offset` of a pack, in order, checksums not
+    looked at. Raises ValueError for bytes that are no whole records."""

@@ -1,11 +1,13 @@
-/* Python's door to records.c: a frame in, its records out, the GIL released while checksums are
- * made. In Python a record takes 5 us, of which a push of small files has a quarter of a million.
- * Limited API 3.11, so that one wheel serves every later Python. */
+/* Python's door to records.c: a frame in, its records out, and the other way round; the GIL
+ * is released while checksums are made. In Python a record takes 5 us, of which a push of small
+ * files has a quarter of a million. Limited API 3.11, so that one wheel serves every later Python.
+ */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "records.h"
 
@@ -192,8 +194,152 @@ static PyObject *py_parse(PyObject *module, PyObject *args)
     return result;
 }
 
+/* Bodies that stay as they are while records are made of them. */
+struct bodies {
+    struct record_body *all;
+    Py_buffer *held;
+    size_t count, size; /* of those held, and of their records together */
+};
+
+static void let_go(struct bodies *bodies)
+{
+    for (size_t i = 0; i < bodies->count; i++)
+        PyBuffer_Release(&bodies->held[i]);
+    free(bodies->held);
+    free(bodies->all);
+}
+
+/* Holds the body of (id, (codec, raw size, body, base)), whose codec and raw size these are; -1
+ * with an exception. */
+static int hold(struct bodies *bodies, PyObject *id, long codec, long raw_size, PyObject *body)
+{
+    struct record_body *one = &bodies->all[bodies->count];
+    Py_buffer *held = &bodies->held[bodies->count];
+    if (PyObject_GetBuffer(body, held, PyBUF_SIMPLE) != 0)
+        return -1;
+    bodies->count++;
+    one->id = (const uint8_t *)PyBytes_AsString(id);
+    one->data = held->buf;
+    one->size = (size_t)held->len;
+    one->codec = (uint8_t)codec;
+    one->raw_size = (uint32_t)raw_size;
+    if (codec < 0 || codec > 255 || raw_size < 0 || raw_size > RECORD_MOST_RAW ||
+        held->len > RECORD_MOST_BODY) {
+        PyErr_SetString(PyExc_ValueError, "a record is beyond the limits");
+        return -1;
+    }
+    bodies->size += RECORD_LEAST + one->size;
+    return 0;
+}
+
+/* Reads one object; -1 with an exception for what is none, or has a base. */
+static int take(struct bodies *bodies, PyObject *object)
+{
+    if (!PyTuple_Check(object) || PyTuple_Size(object) != 2) {
+        PyErr_SetString(PyExc_TypeError, "an object is its id and its stored form");
+        return -1;
+    }
+    PyObject *id = PyTuple_GetItem(object, 0), *stored = PyTuple_GetItem(object, 1);
+    if (!PyBytes_Check(id) || PyBytes_Size(id) != RECORD_DIGEST_SIZE || !PyTuple_Check(stored) ||
+        PyTuple_Size(stored) != 4) {
+        PyErr_SetString(PyExc_TypeError, "ids are 32 bytes, a stored form has four fields");
+        return -1;
+    }
+    if (PyTuple_GetItem(stored, 3) != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "an object with a base");
+        return -1;
+    }
+    long codec = PyLong_AsLong(PyTuple_GetItem(stored, 0));
+    long raw_size = PyLong_AsLong(PyTuple_GetItem(stored, 1));
+    if (PyErr_Occurred())
+        return -1;
+    return hold(bodies, id, codec, raw_size, PyTuple_GetItem(stored, 2));
+}
+
+static PyObject *written(const struct bodies *bodies, uint8_t kind)
+{
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bodies->size);
+    if (frame == NULL)
+        return NULL;
+    uint8_t *out = (uint8_t *)PyBytes_AsString(frame); /* nobody else has it yet */
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t i = 0; i < bodies->count; i++) {
+        bodies->all[i].kind = kind;
+        out = record_write(out, &bodies->all[i]);
+    }
+    Py_END_ALLOW_THREADS
+    return frame;
+}
+
+static PyObject *py_make(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *given, *frame = NULL;
+    unsigned char kind;
+    if (!PyArg_ParseTuple(args, "bO:make", &kind, &given))
+        return NULL;
+    PyObject *objects = PySequence_Tuple(given);
+    if (objects == NULL)
+        return NULL;
+    size_t count = (size_t)PyTuple_Size(objects), room = count ? count : 1;
+    struct bodies bodies = {calloc(room, sizeof *bodies.all), calloc(room, sizeof *bodies.held), 0,
+                            0};
+    if (bodies.all == NULL || bodies.held == NULL) {
+        PyErr_NoMemory();
+    } else {
+        size_t i = 0;
+        while (i < count && take(&bodies, PyTuple_GetItem(objects, (Py_ssize_t)i)) == 0)
+            i++;
+        if (i == count)
+            frame = written(&bodies, kind);
+    }
+    let_go(&bodies);
+    Py_DECREF(objects);
+    return frame;
+}
+
+/* The row of a record, with its base if it has one. */
+static PyObject *row(const uint8_t *data, const struct record_place *place, uint32_t pack,
+                     uint32_t offset)
+{
+    uint8_t bytes[RECORD_ROW_SIZE + RECORD_DIGEST_SIZE];
+    record_row(bytes, place, pack, offset + (uint32_t)place->start);
+    if (place->has_base)
+        memcpy(bytes + RECORD_ROW_SIZE, data + place->start + RECORD_HEAD_SIZE, RECORD_DIGEST_SIZE);
+    Py_ssize_t size = RECORD_ROW_SIZE + (place->has_base ? RECORD_DIGEST_SIZE : 0);
+    return PyBytes_FromStringAndSize((const char *)bytes, size);
+}
+
+static PyObject *py_rows(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer data;
+    unsigned int pack, offset;
+    struct places found = {0};
+    PyObject *list = NULL;
+    if (!PyArg_ParseTuple(args, "y*II:rows", &data, &pack, &offset))
+        return NULL;
+    int whole = find(&data, &found);
+    if (whole < 0)
+        PyErr_NoMemory();
+    else if (whole == 0)
+        PyErr_SetString(PyExc_ValueError, "no whole records");
+    else
+        list = PyList_New((Py_ssize_t)found.count);
+    for (size_t i = 0; list != NULL && i < found.count; i++) {
+        PyObject *one = row(data.buf, &found.all[i], pack, offset);
+        if (one == NULL || PyList_SetItem(list, (Py_ssize_t)i, one) < 0)
+            Py_CLEAR(list);
+    }
+    free(found.all);
+    PyBuffer_Release(&data);
+    return list;
+}
+
 static PyMethodDef methods[] = {
     {"parse", py_parse, METH_VARARGS, "See _records.pyi."},
+    {"make", py_make, METH_VARARGS, "See _records.pyi."},
+    {"rows", py_rows, METH_VARARGS, "See _records.pyi."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -31,6 +31,7 @@ from mvcd.store.api import (
 from mvcd.store.audit import NO_ROWS, after, problems
 from mvcd.store.frames import gather
 from mvcd.store.reader import MIN_PREFIX_CHARACTERS
+from mvcd.store.readymade import ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record, record_head, record_size
 from mvcd.store.refs import RefTransaction
 from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
@@ -368,8 +369,8 @@ class MemorySession:
         self.relied.add(id)
         return len(encoded.body)
 
-    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
-        return [self.put(id, encoded) for id, encoded in objects]
+    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+        return put_each(self, ready)
 
     def put_record(self, record: Record, data: Bytes) -> int:
         return len(data) if self.put(record.id, record.encoded()) else 0

@@ -91,13 +91,6 @@ def record_head(id: Digest, encoded: Encoded) -> bytes:
     return head + CRC.pack(crc32(body, crc32(head)))
 
 
-def plain_record(id: Digest, encoded: Encoded) -> bytes:
-    """All of a record without a base, in one piece: for small ones, of which there are many."""
-    codec, raw_size, body, _ = encoded
-    head = RECORD_HEAD.pack(RECORD_MAGIC, id.kind, codec, 0, 0, raw_size, len(body), id)
-    return b"".join((head, CRC.pack(crc32(body, crc32(head))), body))
-
-
 class RecordHead(NamedTuple):
     """The first bytes of a record; sizes in bytes."""
 
@@ -150,7 +143,7 @@ def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Rec
 
 
 def plain_at(data: memoryview, offset: int, raw_size: int, body_size: int) -> Encoded | None:
-    """What `plain_record` made, CRC not checked, where its head says these sizes and a codec that we know; None
+    """A record without a base, CRC not checked, where its head says these sizes and a codec that we know; None
     for anything else, which `parse_record` judges. For small ones, of which there are many."""
     body = offset + PLAIN_OVERHEAD_BYTES
     if len(data) < body + body_size:

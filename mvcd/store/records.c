@@ -68,3 +68,33 @@ bool record_is_sound(const uint8_t *data, const struct record_place *place)
     uint32_t crc = crc32(0, data + place->start, stored - place->start);
     return crc32(crc, data + place->body, place->end - place->body) == word_at(data + stored);
 }
+
+static void put_word(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++, value >>= 8)
+        at[i] = (uint8_t)value;
+}
+
+uint8_t *record_write(uint8_t *out, const struct record_body *body)
+{
+    memcpy(out, magic, sizeof magic);
+    out[4] = body->kind;
+    out[5] = body->codec;
+    out[6] = out[7] = 0;
+    put_word(out + 8, body->raw_size);
+    put_word(out + 12, (uint32_t)body->size);
+    memcpy(out + RECORD_DIGEST_AT, body->id, RECORD_DIGEST_SIZE);
+    uint32_t crc = crc32(0, out, RECORD_HEAD_SIZE);
+    put_word(out + RECORD_HEAD_SIZE, crc32(crc, body->data, body->size));
+    memcpy(out + RECORD_LEAST, body->data, body->size);
+    return out + RECORD_LEAST + body->size;
+}
+
+void record_row(uint8_t *out, const struct record_place *place, uint32_t pack, uint32_t offset)
+{
+    put_word(out, pack);
+    put_word(out + 4, offset);
+    put_word(out + 8, (uint32_t)(place->end - place->body));
+    put_word(out + 12, place->raw_size);
+    out[16] = place->kind;
+}

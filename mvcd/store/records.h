@@ -1,5 +1,5 @@
 /* Heads and checksums of a frame's records (FORMAT.md, section Packs). record.py rules what a
- * record is; this reads the same bytes. No Python here, no allocation, no state. */
+ * record is; this reads and writes the same bytes. No Python here, no allocation, no state. */
 #ifndef MVCD_RECORDS_H
 #define MVCD_RECORDS_H
 
@@ -33,7 +33,25 @@ bool record_at(const uint8_t *data, size_t size, size_t at, struct record_place 
 /* Whether the record's checksum is that of its bytes. */
 bool record_is_sound(const uint8_t *data, const struct record_place *place);
 
-/* Fills the tables of the checksum. Call once before `record_is_sound`. */
+/* Where a record without a base is to be written, and of what. */
+struct record_body {
+    const uint8_t *id, *data;
+    size_t size;
+    uint32_t raw_size;
+    uint8_t kind, codec;
+};
+
+/* Writes the record, RECORD_LEAST + size bytes; returns what lies behind it. */
+uint8_t *record_write(uint8_t *out, const struct record_body *body);
+
+enum { RECORD_ROW_SIZE = 17 };
+
+/* Writes the row of the objects table for a record that lies at `offset` of a pack, RECORD_ROW_SIZE
+ * bytes; a base follows it (FORMAT.md, section Index). */
+void record_row(uint8_t *out, const struct record_place *place, uint32_t pack, uint32_t offset);
+
+/* Fills the tables of the checksum. Call once before `record_is_sound` and
+ * `record_write`. */
 void records_init(void);
 
 #endif

@@ -15,7 +15,7 @@ from mvcd.disk.refusals import is_disk_full, unwritten
 from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.errors import MissingObject, MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
-from mvcd.store import steps
+from mvcd.store import _records, steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.damage import present, replace_damaged
 from mvcd.store.index import Transaction
@@ -23,7 +23,8 @@ from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
-from mvcd.store.record import MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, Record, plain_record
+from mvcd.store.readymade import ReadyRecords, put_each
+from mvcd.store.record import MAX_BODY_BYTES, Record
 from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
@@ -91,22 +92,30 @@ class LmdbSession:
         self._flush_if_full()
         return size
 
-    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
+    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
         self._require_usable()
-        added: list[int] = []
-        new: dict[Digest, tuple[int, int, Bytes]] = {}  # that follow each other, all of them new
-        for id, encoded in objects:
-            if encoded.base is None and self._is_new(id, len(encoded.body), encoded.raw_size):
-                new[id] = len(encoded.body), encoded.raw_size, plain_record(id, encoded)
-                added.append(PLAIN_OVERHEAD_BYTES + len(encoded.body))
-            elif id in new:
-                added.append(0)
-            else:
-                self._append_new(new)
-                added.append(self._put_encoded(id, encoded))
-        self._append_new(new)
+        if not ready.ids:
+            return 0, 0
+        if not self._takes_whole(ready):
+            return put_each(self, ready)
+        try:
+            writer = self._writer or self._open_writer()
+            at = writer.append_raw(ready.data)
+            writer.write_back(self._write_back)
+        except (OSError, SyncFailed) as error:
+            self._fail(error)
+        rows = _records.rows(ready.data, writer.number, at)
+        self._rows.update(zip(ready.ids, rows, strict=True))
+        self._seal_if_full(writer)
         self._flush_if_full()
-        return added
+        return len(ready.data), ready.raw_size
+
+    def _takes_whole(self, ready: ReadyRecords) -> bool:
+        """Whether none of it is here."""
+        if not self._rows.keys().isdisjoint(ready.ids):
+            return False
+        self._has_looked_up(len(ready.ids))
+        return not self._reuse.present(ready.ids)
 
     def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
         self._require_usable()

@@ -22,13 +22,14 @@ _FILL = """
 import os, sys
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import ChunkId
+from mvcd.store.readymade import made_ready
 from mvcd.store.stores import open_bucket
 with open_bucket(sys.argv[1], {}) as store, store.session() as session:
     for start in range(0, int(sys.argv[2]), 8192):
         bodies = [os.urandom(32) for _ in range(min(8192, int(sys.argv[2]) - start))]
         ids = [ChunkId.of(body) for body in bodies]
         session.missing(ids)
-        session.put_many([(id, Encoded(Codec.RAW, 32, b)) for id, b in zip(ids, bodies)])
+        session.put_ready(made_ready({id: Encoded(Codec.RAW, 32, b) for id, b in zip(ids, bodies)}))
     session.flush()
 """
 

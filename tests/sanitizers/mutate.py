@@ -252,6 +252,12 @@ def records(known: list[Case], source: random.Random) -> None:
     for small in (0, 1 << 20):
         with suppress(*REFUSED):
             _records.parse(data, record, types, source.choice((CODECS, {})), 1 << 20, small)
+    with suppress(*REFUSED):
+        _records.rows(data, 1, source.choice((0, 1 << 31)))
+    bodies: list[Any] = [(id, (0, 1, source.randbytes(source.randrange(70)), None)) for id in ids]
+    bodies += source.choice(([], [None], [(ids[0], (300, 1, b"", None))], [(b"x", (0, 1, b"", 5))]))
+    with suppress(*REFUSED):
+        _records.make(source.choice((1, 4, 255)), bodies)
 
 
 KINDS: tuple[Callable[[list[Case], random.Random], None], ...] = (

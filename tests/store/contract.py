@@ -18,6 +18,7 @@ from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
 from mvcd.store.api import AuditHead, RefUpdate, Store
 from mvcd.store.audit import row_digest
 from mvcd.store.memory_store import MemoryStore
+from mvcd.store.readymade import made_ready
 from tests.store.objects import compressed, delta, mark_values, node_of, plain, revisions, some
 from tests.store.shared import SharedContract
 
@@ -56,6 +57,26 @@ class StoreContract(SharedContract):
             )
         assert store.stats().objects == 40
         assert list(store.check()) == []
+
+    def test_what_is_ready_is_put_together(self, store):
+        """What is known adds nothing, be it stored, put before or both."""
+        objects = [plain(b"%d" % n * 20) for n in range(30)]
+        sizes = [20 * len(b"%d" % n) for n in range(30)]
+        with store.session() as session:
+            session.put(*objects[3])
+            session.commit()
+            session.put(*objects[5])
+            first = made_ready(dict(objects[:20]))
+            stored, new = session.put_ready(first)
+            assert new == sum(sizes[:20]) - sizes[3] - sizes[5]
+            assert new < stored < len(first.data)
+            rest = made_ready(dict(objects[20:]))
+            assert session.put_ready(rest)[1] == sum(sizes[20:])
+            assert session.put_ready(first) == session.put_ready(rest) == (0, 0)
+            assert session.put_ready(made_ready({})) == (0, 0)
+            session.commit()
+        for id, encoded in objects:
+            assert store.get(id) == encoded.body
 
     def test_nothing_is_there_before_flush_and_everything_after(self, store):
         (id, encoded, data), *_ = some(seed=2, count=1)

@@ -10,11 +10,13 @@ import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.disk import writeback
-from mvcd.errors import MissingObject, StaleReuse, UsageError
+from mvcd.errors import StaleReuse, UsageError
 from mvcd.ids import ChunkId
 from mvcd.store import collect, index, marking, session, steps, writers
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.readymade import made_ready
+from mvcd.store.record import PACK_HEADER
 from tests.store.objects import delta, mark_values, plain, revisions, some
 
 
@@ -226,42 +228,47 @@ def test_rows_of_one_flush_may_be_parts(store, monkeypatch):
 
 @pytest.mark.parametrize("sealed", [200, 3000, 1 << 27])
 @pytest.mark.parametrize("rows", [1, 7, 1 << 17])
-def test_many_put_together_leave_what_each_put_leaves(tmp_path, monkeypatch, sealed, rows):
-    """New ones, known ones, the same twice, differences, more than a pack takes; asked for first, or not."""
+def test_what_was_ready_leaves_what_each_put_leaves(tmp_path, monkeypatch, sealed, rows):
+    """New ones, known ones, some that another part had; more than a pack takes; asked for first, or not."""
     monkeypatch.setattr(session, "SEAL_BYTES", sealed)
     monkeypatch.setattr(session, "MAX_ROWS", rows)
     objects = [plain(b"%d" % (n % 40) * (1 + n % 60)) for n in range(50)]
-    base, edited = revisions(1, 2)
-    objects[20:20] = [plain(base), delta(edited, base), objects[4]]
+    parts = [dict(part) for part in (objects[:17], objects[17:40], objects[35:], [])]
     stores = []
     for name in ("one", "many"):
         with LmdbStore.create(tmp_path / name) as made, made.session() as writer:
             writer.put(*objects[0])
             writer.flush()
             writer.missing([id for id, _ in objects[:30]])
-            if name == "one":
-                added = [writer.put(id, encoded) for id, encoded in objects]
-            else:
-                parts = objects[:17], objects[17:40], objects[40:]
-                added = [size for part in parts for size in writer.put_many(part)]
+            added = []
+            for part in parts:
+                if name == "many":
+                    added.append(writer.put_ready(made_ready(part)))
+                    continue
+                sizes = {id: writer.put(id, encoded) for id, encoded in part.items()}
+                new = [part[id].raw_size for id, size in sizes.items() if size]
+                added.append((sum(sizes.values()), sum(new)))
             writer.commit()
-            packs = sorted(os.listdir(made.pack_directory))
-            data = [Path(made.pack_directory, pack).read_bytes() for pack in packs]
-            read = [made.get(id) for id, encoded in objects if encoded.base is None]
-            stores.append((added, data, read))
-    (one, one_packs, one_read), (many, many_packs, many_read) = stores
-    assert many == one
-    assert many_read == one_read
-    if rows > 50 or sealed > 3000:  # else a flush ends packs elsewhere
-        assert many_packs == one_packs
+            assert list(made.check()) == []
+            stores.append((added, [made.get(id) for id, _ in objects], made.stats().objects))
+    assert stores[0] == stores[1]
 
 
-def test_what_is_too_large_is_refused_among_many(store):
+def test_what_was_ready_is_one_append(store):
+    """And is asked for once: nothing is done for each object but in C."""
+    ready = made_ready(dict(plain(b"%d" % n) for n in range(300)))
     with store.session() as writer:
-        large = Encoded(Codec.RAW, (2 << 20) + 1, b"x")
-        with pytest.raises(UsageError):
-            writer.put_many([plain(b"a"), (ChunkId.of(b"large"), large)])
-        with pytest.raises(MissingObject):
-            writer.put_many(
-                [(ChunkId.of(b"y"), Encoded(Codec.DELTA1, 1, b"x", ChunkId.of(b"none")))]
-            )
+        asked = []
+        writer.missing = asked.append
+        assert writer.put_ready(ready) == (len(ready.data), ready.raw_size)
+        assert not asked
+        writer.commit()
+    pack = Path(store.pack_directory, "00000000.pack").read_bytes()
+    assert pack[PACK_HEADER.size :] == ready.data
+
+
+def test_a_closed_session_takes_nothing_that_is_ready(store):
+    with store.session() as writer:
+        pass
+    with pytest.raises(UsageError):
+        writer.put_ready(made_ready(dict([plain(b"x")])))

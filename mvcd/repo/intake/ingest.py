@@ -50,11 +50,11 @@ from mvcd.repo.intake.smallfiles import (
     ReadFile,
     SmallFile,
     are_few,
-    encode_unknown,
     is_small,
+    make_ready,
     small_files,
 )
-from mvcd.repo.intake.targets import Target
+from mvcd.repo.intake.targets import Ready, Target
 from mvcd.repo.ondisk.reading import MAX_ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.ondisk.statcache import FileStat, stat_matches
 
@@ -140,14 +140,14 @@ class Ingest:
             return
         if are_few(group):
             self._pipeline.drain()  # what was submitted before comes first
-            self._receive_group(self._digest_group(group))
+            self._receive_group(self._load_group(group))
         else:
             self._pipeline.submit(functools.partial(self._load_group, group), self._receive_group)
 
-    def _load_group(self, group: Sequence[Source]) -> list[ReadFile]:
+    def _load_group(self, group: Sequence[Source]) -> tuple[list[ReadFile], Ready]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
         results = self._digest_group(group)
-        return encode_unknown(results, self._target.known, self._encoder)
+        return results, make_ready(results, self._target, self._encoder)
 
     def _digest_group(self, group: Sequence[Source]) -> list[ReadFile]:
         """Reads and digests all files, the small ones in one call; encodes what is new of the others."""
@@ -179,54 +179,45 @@ class Ingest:
         for source in group:
             yield next(read) if source.data is None else (source.stat, source.data)
 
-    def _receive_group(self, results: list[ReadFile]) -> None:
-        """One question to the target for the whole group: hundreds of files cost little more than one."""
+    def _receive_group(self, group: tuple[list[ReadFile], Ready]) -> None:
+        """Puts all that is ready, and asks the target once about the rest of the group."""
+        results, ready = group
         files: list[Ingested] = []
         pieces: list[tuple[ChunkId, SmallFile | tuple[LoadedFile, Done]]] = []
         objects: list[tuple[Digest, bytes]] = []
         for one in results:
-            if isinstance(one, SmallFile):
+            if isinstance(one, Ingested):
+                files.append(one)
+            elif isinstance(one, Unread):
+                self._pass_over(one)
+            elif isinstance(one, SmallFile):
                 files.append(one.result)
                 if one.chunk is not None:
                     pieces.append((one.chunk, one))
-                objects.append(one.recipe)
-            elif isinstance(one, Unread):
-                self._pass_over(one)
             else:
                 files.append(one.result)
                 pieces += [(d.id, (one, d)) for d in one.done if d.id is not None]
                 objects += one.objects
+        stored, new = self._target.put_ready(ready)
         ids: list[Digest] = [id for id, _ in pieces]
         absent = iter(self._target.absent([*ids, *(id for id, _ in objects)]))
-        new = self._put_pieces([piece for piece in pieces if next(absent)])
+        new += sum([self._put_piece(*piece) for piece in pieces if next(absent)])
         self._put_objects([o for o in objects if next(absent)])
+        self.bytes_stored += stored
         self.bytes_new += new
         self._monitor.advance(
             bytes_done=sum([f.size for f in files]), items_done=len(files), bytes_new=new
         )
         self._results += files
 
-    def _put_pieces(
-        self, pieces: Iterable[tuple[ChunkId, SmallFile | tuple[LoadedFile, Done]]]
-    ) -> int:
-        """Puts absent pieces in order, those of small files together; raw bytes that were new."""
-        encode, new = self._encoder.encode_small, 0
-        together: list[tuple[ChunkId, Encoded]] = []
-        for id, what in pieces:
-            if isinstance(what, SmallFile):
-                together.append((id, what.encoded or encode(what.data)))
-            else:
-                file, piece = what
-                new += self._put_together(together)
-                new += self._put(file.result.path, file.layout, piece)
-        return new + self._put_together(together)
-
-    def _put_together(self, chunks: list[tuple[ChunkId, Encoded]]) -> int:
-        added = self._target.put_chunks(chunks) if chunks else []
-        self.bytes_stored += sum(added)
-        new = sum([e.raw_size for (_, e), size in zip(chunks, added, strict=True) if size])
-        chunks.clear()
-        return new
+    def _put_piece(self, id: ChunkId, what: SmallFile | tuple[LoadedFile, Done]) -> int:
+        """Puts an absent piece; raw bytes that were new."""
+        if not isinstance(what, SmallFile):
+            file, piece = what
+            return self._put(file.result.path, file.layout, piece)
+        stored = self._target.put_chunk(id, self._encoder.encode_small(what.data))
+        self.bytes_stored += stored
+        return len(what.data) if stored else 0
 
     def _pass_over(self, problem: Unread) -> None:
         if self._unread is None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from mvcd.codec.encode import Encoder
-from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, RecipeId
 from mvcd.inspect.beginnings import may_hold_tensors
 from mvcd.inspect.kinds import UNKNOWN, kind_of, may_tell
@@ -21,6 +20,7 @@ from mvcd.objects import _small
 from mvcd.objects.entry import Mode
 from mvcd.repo.contents.drafts import shape_of
 from mvcd.repo.intake.loading import Ingested, LoadedFile, Source
+from mvcd.repo.intake.targets import Ready, Target
 from mvcd.repo.ondisk.reading import Unread
 from mvcd.repo.ondisk.statcache import FileStat
 
@@ -38,21 +38,19 @@ _ingested: Callable[[tuple[object, ...]], Ingested] = partial(tuple.__new__, Ing
 
 
 class SmallFile(NamedTuple):
-    """A file with its bytes, and its chunk's id unless the recipe holds them. `encoded` is for who receives it
-    to make where it is None."""
+    """A file with its bytes, and its chunk's id unless the recipe holds them."""
 
     result: Ingested
     chunk: ChunkId | None
     data: bytes
     recipe: tuple[RecipeId, bytes]
-    encoded: Encoded | None = None
 
 
 _small_file: Callable[[tuple[object, ...]], SmallFile] = partial(tuple.__new__, SmallFile)
 
 
-ReadFile = LoadedFile | SmallFile | Unread
-"""What comes of reading and digesting a file."""
+ReadFile = LoadedFile | SmallFile | Ingested | Unread
+"""What comes of reading and digesting a file: an Ingested once all that it has is ready to be put."""
 
 
 def is_small(source: Source, now: FileStat, data: bytes) -> bool:
@@ -83,22 +81,24 @@ def small_files(files: Sequence[tuple[Source, FileStat, bytes]]) -> list[SmallFi
         mode = modes[now.executable]
         result = _ingested((source.path, id, len(data), mode, now, None, kind, ()))
         held = None if chunk is None else _chunk_id(chunk)
-        found.append(_small_file((result, held, data, (id, recipe), None)))
+        found.append(_small_file((result, held, data, (id, recipe))))
     return found
 
 
-def encode_unknown(
-    results: list[ReadFile], known: Callable[[Sequence[ChunkId]], list[bool]], encoder: Encoder
-) -> list[ReadFile]:
-    """Encodes the small ones among files that were read whose chunks are not `known`, each in its place."""
-    small = [(at, f, f.chunk) for at, f in enumerate(results) if isinstance(f, SmallFile)]
-    having = [(at, file, chunk) for at, file, chunk in small if chunk is not None]
-    there = known([chunk for _, _, chunk in having])
-    new = [(at, f) for (at, f, _), have in zip(having, there, strict=True) if not have]
-    bodies = encoder.encode_each([file.data for _, file in new])
-    for (at, file), encoded in zip(new, bodies, strict=True):
-        results[at] = file._replace(encoded=encoded)
-    return results
+def make_ready(results: list[ReadFile], target: Target, encoder: Encoder) -> Ready:
+    """The recipes of the small ones among files that were read, and their chunks that the target does not know.
+    Such a file gives way to its result; one with a known chunk stays, for that may go meanwhile."""
+    small = [(at, f) for at, f in enumerate(results) if isinstance(f, SmallFile)]
+    there = iter(target.known([file.chunk for _, file in small if file.chunk is not None]))
+    new: dict[ChunkId, bytes] = {}
+    for at, file in small:
+        if file.chunk is None:
+            results[at] = file.result
+        elif not next(there):
+            new[file.chunk] = file.data
+            results[at] = file.result
+    chunks = dict(zip(new, encoder.encode_each([*new.values()]), strict=True))
+    return target.ready(chunks, dict([file.recipe for _, file in small]))
 
 
 def _reader(data: bytes) -> ReadAt:

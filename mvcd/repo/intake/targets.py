@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Codec, Encoded
-from mvcd.ids import ChunkId, Digest, Kind
+from mvcd.ids import ChunkId, Digest, Kind, RecipeId
 from mvcd.store.api import ObjectReader, Session
+
+if TYPE_CHECKING:
+    from mvcd.store.readymade import ReadyRecords
+
+_D = TypeVar("_D", bound=Digest)
 
 _RECENT_BYTES = 16 << 20
 """Of nodes and recipes kept until they can be read from the store: the nodes of 250,000 files."""
@@ -18,6 +23,14 @@ _TOGETHER_BYTES = 1 << 20
 
 _MOSTLY_DIGESTS_BYTES = 256
 """Bytes up to which a recipe or node is digests with little between: not worth an attempt to compress it."""
+
+
+class Ready(NamedTuple):
+    """What `Target.ready` made of many small files; `recipes` are raw."""
+
+    recipes: Mapping[RecipeId, bytes]
+    chunk_records: ReadyRecords | None = None
+    recipe_records: ReadyRecords | None = None
 
 
 class Target(Protocol):
@@ -35,11 +48,14 @@ class Target(Protocol):
     def put_object(self, id: Digest, data: bytes) -> int:
         """A node or recipe, raw; stored bytes added."""
 
-    def put_chunks(self, chunks: Sequence[tuple[ChunkId, Encoded]]) -> list[int]:
-        """`put_chunk` for each, in one call."""
-
     def put_objects(self, objects: Sequence[tuple[Digest, bytes]]) -> int:
         """Nodes and recipes, raw; stored bytes added by all together."""
+
+    def ready(self, chunks: Mapping[ChunkId, Encoded], recipes: Mapping[RecipeId, bytes]) -> Ready:
+        """From any thread: chunks without bases, and recipes of one part each, made ready to be put."""
+
+    def put_ready(self, ready: Ready) -> tuple[int, int]:
+        """All of them, in one call. Stored bytes added, and raw bytes of the chunks that were new."""
 
     def recent(self, id: Digest) -> bytes | None:
         """A node or recipe that was put here and perhaps cannot be fetched yet."""
@@ -71,21 +87,27 @@ class StoreTarget:
             return self._session.put(id, Encoded(Codec.RAW, len(data), data))
         return self._session.put(id, self._encoder.encode(data))
 
-    def put_chunks(self, chunks: Sequence[tuple[ChunkId, Encoded]]) -> list[int]:
-        return self._session.put_many(chunks)
-
     def put_objects(self, objects: Sequence[tuple[Digest, bytes]]) -> int:
         total = sum([len(data) for _, data in objects])
         if total > _TOGETHER_BYTES or any(len(d) > _MOSTLY_DIGESTS_BYTES for _, d in objects):
             return sum(self.put_object(id, data) for id, data in objects)
-        self._make_room(total)
-        raw = Codec.RAW
-        added = self._session.put_many(
-            [(id, Encoded(raw, len(data), data)) for id, data in objects]
-        )
+        kinds = {type(id) for id, _ in objects}
+        return sum([self._put_raw({i: d for i, d in objects if type(i) is k}) for k in kinds])
+
+    def ready(self, chunks: Mapping[ChunkId, Encoded], recipes: Mapping[RecipeId, bytes]) -> Ready:
+        return Ready(recipes, _made_ready(chunks), _made_ready(_as_they_are(recipes)))
+
+    def put_ready(self, ready: Ready) -> tuple[int, int]:
+        assert ready.chunk_records is not None and ready.recipe_records is not None
+        stored, new = self._session.put_ready(ready.chunk_records)
+        return stored + self._put_raw(ready.recipes, ready.recipe_records), new
+
+    def _put_raw(self, objects: Mapping[_D, bytes], ready: ReadyRecords | None = None) -> int:
+        self._make_room(sum(map(len, objects.values())))
+        stored, _ = self._session.put_ready(ready or _made_ready(_as_they_are(objects)))
         # after that: a flush by the session itself, which comes last, has put all of them
-        self._recent.update(objects)
-        return sum(added)
+        self._recent.update(objects.items())
+        return stored
 
     def recent(self, id: Digest) -> bytes | None:
         return self._recent.get(id)
@@ -126,12 +148,31 @@ class DryTarget:
         self._objects[id] = data
         return 0
 
-    def put_chunks(self, chunks: Sequence[tuple[ChunkId, Encoded]]) -> list[int]:
-        return [0] * len(chunks)
-
     def put_objects(self, objects: Sequence[tuple[Digest, bytes]]) -> int:
         self._objects.update(objects)
         return 0
 
+    def ready(
+        self,
+        chunks: Mapping[ChunkId, Encoded],  # noqa: ARG002 - dropped on purpose
+        recipes: Mapping[RecipeId, bytes],
+    ) -> Ready:
+        return Ready(recipes)
+
+    def put_ready(self, ready: Ready) -> tuple[int, int]:
+        self._objects.update(ready.recipes.items())
+        return 0, 0
+
     def recent(self, id: Digest) -> bytes | None:
         return self._objects.get(id)
+
+
+def _as_they_are(objects: Mapping[_D, bytes]) -> dict[_D, Encoded]:
+    raw = Codec.RAW
+    return {id: Encoded(raw, len(data), data) for id, data in objects.items()}
+
+
+def _made_ready(objects: Mapping[_D, Encoded]) -> ReadyRecords:
+    from mvcd.store.readymade import made_ready  # late: start-up
+
+    return made_ready(objects)

@@ -18,6 +18,7 @@ from mvcd.store.bucket.indexrun import NamedPack, RunPlace, encode_run, object_n
 from mvcd.store.bucket.merging import Merging, RunsMoved, merge_into
 from mvcd.store.bucket.packing import SEAL_BYTES, OpenPack, PackUploads
 from mvcd.store.damage import present
+from mvcd.store.readymade import ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record, record_head
 from mvcd.store.refs import RefTransaction
 
@@ -72,8 +73,8 @@ class BucketSession:
             id, len(body), encoded.raw_size, encoded.base, lambda: record_head(id, encoded) + body
         )
 
-    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
-        return [self.put(id, encoded) for id, encoded in objects]
+    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+        return put_each(self, ready)
 
     def put_record(self, record: Record, data: Bytes) -> int:
         return self._put(record.id, len(record.body), record.raw_size, record.base, lambda: data)

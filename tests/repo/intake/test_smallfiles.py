@@ -22,6 +22,7 @@ from mvcd.repo.intake.smallfiles import EDITED_BYTES
 from mvcd.repo.intake.targets import DryTarget, StoreTarget
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.record import Record, scan
 from tests.codec.samples import table
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
@@ -70,17 +71,26 @@ def files(contents: Sequence[bytes]) -> Iterator[tuple[str, list[Source]]]:
         yield root, sources
 
 
-def stored(root: str, sources: Sequence[Source]) -> tuple[list[Ingested], tuple[int, int], bytes]:
-    """The results, the bytes that were new and stored, and the pack."""
+def stored(
+    root: str, sources: Sequence[Source]
+) -> tuple[list[Ingested], tuple[int, int], list[bytes]]:
+    """The results, the bytes that were new and stored, and the records of the pack: those that a worker makes
+    ready come first in their group."""
     with in_memory() as path, LmdbStore.create(path) as store, store.session() as session:
         with Ingest(root, StoreTarget(store, session), monitor=Silent()) as run:
             found = list(run.run(sources))
         session.commit()
         packs = sorted(Path(store.pack_directory).iterdir())
-        data = b"".join(pack.read_bytes() for pack in packs)
+        records = [data for pack in packs for data in records_of(pack.read_bytes())]
         for result in found:
             store.get(result.recipe)
-        return found, (run.bytes_new, run.bytes_stored), data
+        return found, (run.bytes_new, run.bytes_stored), sorted(records)
+
+
+def records_of(pack: bytes) -> Iterator[bytes]:
+    for at, record in scan(pack):
+        assert isinstance(record, Record)
+        yield pack[at : at + record.size]
 
 
 @contextmanager

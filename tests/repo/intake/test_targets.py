@@ -44,8 +44,23 @@ def test_what_can_be_read_from_the_store_is_let_go(monkeypatch: pytest.MonkeyPat
         assert sum(target.recent(id) is not None for id in ids) <= 4
 
 
+def test_objects_of_several_kinds_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MAX_ROWS", 3)
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as writer:
+        target = StoreTarget(store, writer)
+        objects = [((NodeId if d[0] % 2 else RecipeId).of(d), d) for d in OBJECTS[:7]]
+        target.put_objects(objects)
+        for id, data in objects:
+            recent = target.recent(id)
+            assert data == (store.get(id) if recent is None else recent)
+
+
 def test_a_dry_target_keeps_objects_and_no_chunks() -> None:
     target = DryTarget()
+    recipe = RecipeId.of(b"z")
+    form = Encoded(Codec.RAW, 1, b"y")
+    assert target.put_ready(target.ready({ChunkId.of(b"y"): form}, {recipe: b"z"})) == (0, 0)
+    assert target.recent(recipe) == b"z"
     id = NodeId.of(b"x")
     assert target.put_object(id, b"x") == 0
     assert target.recent(id) == b"x"
@@ -56,8 +71,9 @@ def test_a_dry_target_keeps_objects_and_no_chunks() -> None:
 @pytest.mark.parametrize("most_bytes", [1, 3000, 1 << 24])
 @pytest.mark.parametrize("most_rows", [1, 7, 1 << 20])
 @pytest.mark.parametrize("step", [1, 9, 60])
+@pytest.mark.parametrize("ready", [False, True])
 def test_what_was_put_together_can_be_read(
-    most_bytes: int, most_rows: int, step: int, monkeypatch: pytest.MonkeyPatch
+    most_bytes: int, most_rows: int, step: int, ready: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(targets, "_RECENT_BYTES", most_bytes)
     monkeypatch.setattr(session, "MAX_ROWS", most_rows)
@@ -66,8 +82,12 @@ def test_what_was_put_together_can_be_read(
         ids = [RecipeId.of(data) for data in OBJECTS]
         for at in range(0, len(OBJECTS), step):
             some = list(zip(ids, OBJECTS, strict=True))[at : at + step]
-            target.put_chunks([(ChunkId.of(d), Encoded(Codec.RAW, len(d), d)) for _, d in some])
-            assert target.put_objects(some) > sum(len(data) for _, data in some)
+            chunks = {ChunkId.of(d): Encoded(Codec.RAW, len(d), d) for _, d in some}
+            if ready:
+                stored, new = target.put_ready(target.ready(chunks, dict(some)))
+                assert stored > 2 * new == 2 * sum(len(data) for _, data in some)
+            else:
+                assert target.put_objects(some) > sum(len(data) for _, data in some)
             for id, put in zip(ids[: at + step], OBJECTS, strict=False):
                 recent = target.recent(id)
                 assert put == (store.get(id) if recent is None else recent)

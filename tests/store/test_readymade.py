@@ -1,0 +1,93 @@
+"""Records made ahead are those that a session makes, and their rows those that it would write."""
+
+from __future__ import annotations
+
+import random
+from itertools import accumulate
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
+from mvcd.ids import ID_TYPES, ChunkId, Kind
+from mvcd.store import _records
+from mvcd.store.readymade import made_ready
+from mvcd.store.record import MAX_BODY_BYTES, record_head, record_size
+from mvcd.store.rows import ObjectLocation
+from tests.store.objects import delta, plain, revisions
+
+KINDS = st.sampled_from(list(Kind))
+
+
+@settings(deadline=None)  # other work on the machine is no failure
+@given(
+    kind=KINDS,
+    forms=st.lists(
+        st.tuples(
+            st.sampled_from(list(Codec)), st.integers(0, MAX_RAW_BYTES), st.binary(max_size=70)
+        ),
+        max_size=12,
+    ),
+    place=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**31)),
+)
+def test_records_and_rows_are_those_of_python(
+    kind: Kind, forms: list[tuple[Codec, int, bytes]], place: tuple[int, int]
+) -> None:
+    objects = {
+        ID_TYPES[kind].of(b"%d" % n): Encoded(codec, size, memoryview(body) if n % 2 else body)
+        for n, (codec, size, body) in enumerate(forms)
+    }
+    ready = made_ready(objects)
+    records = [record_head(id, encoded) + bytes(encoded.body) for id, encoded in objects.items()]
+    assert ready == ([*objects], sum(size for _, size, _ in forms), b"".join(records))
+    pack, start = place
+    offsets = accumulate(map(len, records), initial=start)
+    rows = [
+        ObjectLocation(pack, at, len(body), size, kind, None).row()
+        for at, (_, size, body) in zip(offsets, forms, strict=False)
+    ]
+    assert _records.rows(ready.data, pack, start) == rows
+
+
+@pytest.mark.parametrize("size", [7, 8, 9, 1000, 4096])
+def test_checksums_of_bodies_of_any_length(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    id, encoded = plain(data)
+    assert made_ready({id: encoded}).data == record_head(id, encoded) + data
+
+
+def test_rows_of_records_with_a_base() -> None:
+    first, second = revisions(1, 2)
+    id, encoded = delta(second, first)
+    record = record_head(id, encoded) + bytes(encoded.body)
+    assert len(record) == record_size(len(encoded.body), True)
+    (row,) = _records.rows(record, 3, 9)
+    base = ChunkId.of(first)
+    assert row == ObjectLocation(3, 9, len(encoded.body), len(second), Kind.CHUNK, base).row()
+
+
+def test_what_makes_no_record_is_refused() -> None:
+    id = ChunkId.of(b"x")
+    for encoded in (
+        Encoded(Codec.RAW, 1, b"x", id),
+        Encoded(Codec.RAW, MAX_RAW_BYTES + 1, b"x"),
+        Encoded(Codec.RAW, -1, b"x"),
+        Encoded(Codec.RAW, 1, bytes(MAX_BODY_BYTES + 1)),
+    ):
+        with pytest.raises(ValueError):
+            made_ready({id: encoded})
+    good = Encoded(Codec.RAW, 1, b"x")
+    for made in ([(id[:31], good)], [(id, good[:3])], [(id,)], [id], [(str(id), good)]):
+        with pytest.raises(TypeError):
+            _records.make(1, made)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _records.make(1, [(id, (0, 1, "x", None))])  # type: ignore[list-item]
+
+
+def test_rows_of_what_is_no_record_are_refused() -> None:
+    data = made_ready(dict([plain(b"x")])).data
+    for bad in (data[:-1], data + b"\0", b"\0" + data):
+        with pytest.raises(ValueError):
+            _records.rows(bad, 0, 0)
+    assert _records.rows(b"", 0, 0) == []
