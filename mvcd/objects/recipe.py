@@ -79,9 +79,9 @@ class Segment(NamedTuple):
                 return "literal", literal
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """`size` raw bytes as `segments` in file order. `format` names the reader that found the tensors."""
+class Recipe(NamedTuple):
+    """`size` raw bytes as `segments` in file order. `format` names the reader that found the tensors. A tuple,
+    as all that is made for each of many small files."""
 
     size: int
     format: str
@@ -105,7 +105,7 @@ class Recipe:
     def decode_many(cls, recipes: Sequence[bytes]) -> list[Recipe]:
         """`decode` of each. Those of small files, of which there are many, take a fifth of the time."""
         return [
-            cls.decode(data) if part is None else cls(part.size, "", (_only_segment(part),))
+            cls.decode(data) if part is None else _recipe((part.size, "", (_only_segment(part),)))
             for data, part in zip(recipes, only_parts(recipes), strict=True)
         ]
 
@@ -205,11 +205,15 @@ def only_parts(recipes: Sequence[bytes]) -> list[Part | None]:
     ]
 
 
+_recipe: Callable[[tuple[object, ...]], Recipe] = partial(tuple.__new__, Recipe)
+_segment: Callable[[tuple[object, ...]], Segment] = partial(tuple.__new__, Segment)
+_chunk_run: Callable[[tuple[object, ...]], ChunkRun] = partial(tuple.__new__, ChunkRun)
+
+
 def _only_segment(part: Part) -> Segment:
     if part.literal is not None:
-        return Segment(part.literal)
-    assert part.chunk is not None
-    return Segment(ChunkRun((part.chunk,), (part.size,)))
+        return _segment((part.literal, None))
+    return _segment((_chunk_run(((part.chunk,), (part.size,))), None))
 
 
 def parts(recipe: Recipe, fetch: Fetch, start: int = 0) -> Iterator[Part]:

@@ -3,6 +3,7 @@ from collections.abc import Iterable
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import Bytes, Digest
 from mvcd.store.record import Record
+from mvcd.store.rows import ObjectLocation
 
 def parse(
     data: Bytes,
@@ -32,3 +33,8 @@ def make(kind: int, objects: Iterable[tuple[Digest, Encoded]], /) -> bytes:
 def rows(records: Bytes, pack: int, offset: int, /) -> list[bytes]:
     """The rows of the objects table for whole records that lie at `offset` of a pack, in order, checksums not
     looked at. Raises ValueError for bytes that are no whole records."""
+
+def raws(data: Bytes, start: int, places: list[ObjectLocation], /) -> list[bytes | None]:
+    """The raw bytes of each of these objects out of what was read from `start` on, checksums not looked at.
+    None where the record is not as its place says, rests on another, or is in another codec than RAW. Raises
+    TypeError for what is no place."""

@@ -336,10 +336,53 @@ static PyObject *py_rows(PyObject *module, PyObject *args)
     return list;
 }
 
+/* The raw bytes of the record at a place (pack, offset, body size, raw size, kind, base), or None
+ * where the record is not plain, or not as the place says; NULL with an exception. */
+static PyObject *raw(const Py_buffer *data, unsigned long long start, PyObject *place)
+{
+    if (!PyTuple_Check(place) || PyTuple_Size(place) != 6) {
+        PyErr_SetString(PyExc_TypeError, "a place has six fields");
+        return NULL;
+    }
+    unsigned long long offset = PyLong_AsUnsignedLongLong(PyTuple_GetItem(place, 1));
+    unsigned long body = PyLong_AsUnsignedLong(PyTuple_GetItem(place, 2));
+    unsigned long raw_size = PyLong_AsUnsignedLong(PyTuple_GetItem(place, 3));
+    if (PyErr_Occurred())
+        return NULL;
+    struct record_place found;
+    size_t size = (size_t)data->len;
+    if (PyTuple_GetItem(place, 5) != Py_None || offset < start || offset - start > size ||
+        !record_at(data->buf, size, (size_t)(offset - start), &found) || found.has_base ||
+        found.codec != RECORD_PLAIN_CODEC || found.raw_size != raw_size || body != raw_size ||
+        found.end - found.body != body)
+        return Py_NewRef(Py_None);
+    return PyBytes_FromStringAndSize((const char *)data->buf + found.body, (Py_ssize_t)body);
+}
+
+static PyObject *py_raws(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer data;
+    unsigned long long start;
+    PyObject *places;
+    if (!PyArg_ParseTuple(args, "y*KO!:raws", &data, &start, &PyList_Type, &places))
+        return NULL;
+    Py_ssize_t count = PyList_Size(places);
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *one = raw(&data, start, PyList_GetItem(places, i));
+        if (one == NULL || PyList_SetItem(list, i, one) < 0)
+            Py_CLEAR(list);
+    }
+    PyBuffer_Release(&data);
+    return list;
+}
+
 static PyMethodDef methods[] = {
     {"parse", py_parse, METH_VARARGS, "See _records.pyi."},
     {"make", py_make, METH_VARARGS, "See _records.pyi."},
     {"rows", py_rows, METH_VARARGS, "See _records.pyi."},
+    {"raws", py_raws, METH_VARARGS, "See _records.pyi."},
     {NULL, NULL, 0, NULL},
 };
 

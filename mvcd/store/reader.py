@@ -12,6 +12,7 @@ from mvcd.codec.decode import decode, decode_many
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
+from mvcd.store import _records
 from mvcd.store.api import ObjectInfo
 from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import digests_of, frame_by_frame, gather
@@ -124,17 +125,24 @@ class PackedObjects:
 
     def _raws(self, run: list[Place]) -> list[bytes | None]:
         """What a run's records decode to, digests not checked. None for what is no record or damaged; for all
-        of them, where one without a base is damaged."""
+        that are encoded, where one without a base is damaged."""
         data, start = memoryview(self._bytes_of(run)), run[0][0].offset
-        found = [_found_at(at, data, start) for at, _ in run]
-        try:
-            alone = iter(decode_many([one for one in found if isinstance(one, Encoded)]))
-        except CorruptObject:
-            return [None] * len(run)
-        return [
-            next(alone) if isinstance(one, Encoded) else None if one is None else self._decoded(one)
-            for one in found
+        raws = _records.raws(data, start, [at for at, _ in run])
+        if None not in raws:
+            return raws
+        found = [
+            (n, _found_at(run[n][0], data, start)) for n, raw in enumerate(raws) if raw is None
         ]
+        try:
+            alone = iter(decode_many([one for _, one in found if isinstance(one, Encoded)]))
+        except CorruptObject:
+            return raws
+        for n, one in found:
+            if isinstance(one, Record):
+                raws[n] = self._decoded(one)
+            elif one is not None:
+                raws[n] = next(alone)
+        return raws
 
     def _decoded(self, record: Record) -> bytes | None:
         assert record.base is not None

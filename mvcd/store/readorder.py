@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mvcd.ids import Digest
 from mvcd.store.frames import FRAME_END_BYTES, FRAME_RAW_END_BYTES
-from mvcd.store.pack import PackBytes
+from mvcd.store.pack import PackBytes, Stretch
 from mvcd.store.rows import ObjectLocation
 
 HOLE_BYTES = 4 << 10
@@ -27,24 +27,26 @@ def place_order(place: Place) -> tuple[int, int]:
 
 def told_ahead(groups: Iterator[list[Place]], packs: PackBytes) -> Iterator[list[Place]]:
     """Groups of places in the order in which they are read; the packs are told of some before."""
-    told: deque[list[Place]] = deque()
+    told: deque[tuple[list[Place], int]] = deque()
     size_bytes = 0
     more = True
     while more or told:
         if more and size_bytes < AHEAD_BYTES:
-            new = []
+            new: list[Stretch] = []
             for group in groups:
-                new.append(group)
-                size_bytes += sum(at.size for at, _ in group)
+                stretches = [(at.pack, at.offset, at.size) for at, _ in group]
+                size = sum([size for _, _, size in stretches])
+                new += stretches
+                told.append((group, size))
+                size_bytes += size
                 if size_bytes >= 2 * AHEAD_BYTES:
                     break
             else:
                 more = False
-            packs.begin([(at.pack, at.offset, at.size) for group in new for at, _ in group])
-            told.extend(new)
+            packs.begin(new)
         if told:
-            group = told.popleft()
-            size_bytes -= sum(at.size for at, _ in group)
+            group, size = told.popleft()
+            size_bytes -= size
             yield group
 
 

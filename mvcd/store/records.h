@@ -15,6 +15,7 @@ enum {
     RECORD_LEAST = RECORD_HEAD_SIZE + RECORD_CRC_SIZE,
     RECORD_MOST_RAW = 2 << 20,
     RECORD_MOST_BODY = RECORD_MOST_RAW + (64 << 10),
+    RECORD_PLAIN_CODEC = 0, /* the body is the raw bytes */
     RECORD_FIRST_KIND = 1,
     RECORD_LAST_KIND = 4
 };

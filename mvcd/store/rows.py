@@ -15,7 +15,7 @@ from mvcd.errors import IntegrityError
 from mvcd.ids import DIGEST_BYTES, ID_TYPES, ChunkId, Digest, Kind
 from mvcd.lateclasses import NamedTuple
 from mvcd.store.api import ObjectInfo
-from mvcd.store.record import MAX_BODY_BYTES, record_size
+from mvcd.store.record import BASE_OVERHEAD_BYTES, MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES
 
 LOCATION = struct.Struct("<IIIIB")
 """Pack, offset, body size, raw size, kind; a base may follow."""
@@ -48,7 +48,8 @@ class ObjectLocation(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the whole record."""
-        return record_size(self.body_size, self.base is not None)
+        # record.record_size, without a call: this is asked for each object that is read
+        return self.body_size + (PLAIN_OVERHEAD_BYTES if self.base is None else BASE_OVERHEAD_BYTES)
 
     def info(self) -> ObjectInfo:
         return ObjectInfo(self.kind, self.raw_size, self.body_size, self.base)

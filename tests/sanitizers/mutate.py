@@ -254,6 +254,9 @@ def records(known: list[Case], source: random.Random) -> None:
             _records.parse(data, record, types, source.choice((CODECS, {})), 1 << 20, small)
     with suppress(*REFUSED):
         _records.rows(data, 1, source.choice((0, 1 << 31)))
+    place = (0, source.randrange(300), source.randrange(300), source.randrange(300), 1, None)
+    with suppress(*REFUSED):
+        _records.raws(data, source.choice((0, 9, 1 << 60)), [source.choice((place, None, (1,)))])  # type: ignore[list-item]
     bodies: list[Any] = [(id, (0, 1, source.randbytes(source.randrange(70)), None)) for id in ids]
     bodies += source.choice(([], [None], [(ids[0], (300, 1, b"", None))], [(b"x", (0, 1, b"", 5))]))
     with suppress(*REFUSED):

@@ -15,7 +15,7 @@ from mvcd.store import _records
 from mvcd.store.readymade import made_ready
 from mvcd.store.record import MAX_BODY_BYTES, record_head, record_size
 from mvcd.store.rows import ObjectLocation
-from tests.store.objects import delta, plain, revisions
+from tests.store.objects import compressed, delta, plain, revisions
 
 KINDS = st.sampled_from(list(Kind))
 
@@ -83,6 +83,34 @@ def test_what_makes_no_record_is_refused() -> None:
             _records.make(1, made)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _records.make(1, [(id, (0, 1, "x", None))])  # type: ignore[list-item]
+
+
+def test_raw_bytes_of_places() -> None:
+    """Of plain records only, and where a record is as its place says: what differs is left to Python."""
+    first, second = revisions(1, 2)
+    objects = [plain(b"a"), delta(second, first), compressed(b"c" * 90), plain(b""), plain(first)]
+    data, places = b"before", []
+    for id, encoded in objects:
+        place = (1, 100 + len(data), len(encoded.body), encoded.raw_size, id.kind, encoded.base)
+        places.append(ObjectLocation(*place))
+        data += record_head(id, encoded) + bytes(encoded.body)
+    assert _records.raws(data, 100, places) == [b"a", None, None, b"", first]
+    assert _records.raws(data[:-1], 100, places) == [b"a", None, None, b"", None]
+    assert _records.raws(data, 100, []) == []
+    for start in (0, 99, 101, 1 << 40):
+        assert _records.raws(data, start, places) == [None] * 5
+    last = places[-1]
+    for other in (
+        last._replace(raw_size=9),
+        last._replace(body_size=9),
+        last._replace(base=ChunkId.of(b"a")),
+        last._replace(offset=0),
+        last._replace(offset=1 << 32),
+    ):
+        assert _records.raws(data, 100, [other]) == [None]
+    for bad in ((1, 2, 3), "place", (1, -1, 0, 0, 1, None), (1, 1, "2", 0, 1, None)):
+        with pytest.raises((TypeError, OverflowError)):
+            _records.raws(data, 100, [bad])  # type: ignore[list-item]
 
 
 def test_rows_of_what_is_no_record_are_refused() -> None:
