@@ -21,7 +21,7 @@ from mvcd.monitor import Monitor
 from mvcd.store.record import Record, record_size
 
 if TYPE_CHECKING:
-    from mvcd.store.readymade import ReadyRecords
+    from mvcd.store.readymade import Added, ReadyRecords
     from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
 
 
@@ -152,9 +152,9 @@ class Session(Protocol):
         base is neither stored nor put before, UsageError when the body or `raw_size` is beyond the
         limits."""
 
-    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+    def put_ready(self, ready: ReadyRecords) -> Added:
         """`put` for each of them that is not known, in one call; what the session flushes by itself it flushes
-        after the last. Returns the stored bytes added, and their raw bytes."""
+        after the last."""
 
     def put_record(self, record: Record, data: Bytes) -> int:
         """Appends a record that the caller has checked (frames.check_frame): `data`, its bytes, are written as

@@ -12,6 +12,7 @@ from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import CheckedRecord, RecordFrame, check_frame
+from mvcd.store.readymade import Added, ReadyRecords
 
 FLUSH_EACH_BYTES = 256 << 20
 """Bytes of records after which a transfer is made durable: what a power cut costs at most. Puts wait for it:
@@ -78,22 +79,32 @@ class Arrivals:
             checked = check_frame(frame, self.read)
         if self._arrived is not None:
             self._arrived(checked)
-        return self._take(checked)
+        return self._take(frame, checked)
 
-    def _take(self, checked: list[CheckedRecord]) -> int:
+    def _take(self, frame: RecordFrame, checked: list[CheckedRecord]) -> int:
         with self._lock:
-            before = self.objects
-            self._session.missing([one.record.id for one in checked])  # one look-up for all
-            added = self._session.put_records([(one.record, one.data) for one in checked])
-            for one, size in zip(checked, added, strict=True):
-                self.objects += bool(size)
-                self._waiting += size
-                self.raw_bytes += len(one.raw) if size else 0
+            added = self._put(frame, checked)
+            self.objects += added.objects
+            self.raw_bytes += added.raw_bytes
+            self._waiting += added.stored_bytes
+            for one in checked:
                 self._remember(one.record.id, one.raw)
             if self._waiting >= FLUSH_EACH_BYTES:
                 self._session.flush()
                 self._waiting = 0
-            return self.objects - before
+            return added.objects
+
+    def _put(self, frame: RecordFrame, checked: list[CheckedRecord]) -> Added:
+        """As a whole where it may be: record by record a server took a twentieth more of CPU time."""
+        ids = [one.record.id for one in checked]
+        alone = len(checked) == len(frame.records) and frame.small
+        if alone and all(one.record.base is None for one in checked):
+            raw_size = sum([len(one.raw) for one in checked])
+            return self._session.put_ready(ReadyRecords(ids, raw_size, frame.data))
+        self._session.missing(ids)  # one look-up for all
+        added = self._session.put_records([(one.record, one.data) for one in checked])
+        raw_sizes = [len(one.raw) for one, size in zip(checked, added, strict=True) if size]
+        return Added(len(raw_sizes), sum(added), sum(raw_sizes))
 
     def read(self, id: Digest) -> bytes:
         """Raw bytes of an object that is stored or came by. Raises MissingObject."""

@@ -31,7 +31,7 @@ from mvcd.store.api import (
 from mvcd.store.audit import NO_ROWS, after, problems
 from mvcd.store.frames import gather
 from mvcd.store.reader import MIN_PREFIX_CHARACTERS
-from mvcd.store.readymade import ReadyRecords, put_each
+from mvcd.store.readymade import Added, ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record, record_head, record_size
 from mvcd.store.refs import RefTransaction
 from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
@@ -369,7 +369,7 @@ class MemorySession:
         self.relied.add(id)
         return len(encoded.body)
 
-    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+    def put_ready(self, ready: ReadyRecords) -> Added:
         return put_each(self, ready)
 
     def put_record(self, record: Record, data: Bytes) -> int:

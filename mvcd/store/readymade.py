@@ -24,7 +24,15 @@ class ReadyRecords(NamedTuple):
 
     ids: Sequence[Digest]
     raw_size: int
-    data: bytes
+    data: Bytes
+
+
+class Added(NamedTuple):
+    """What a session took: how many objects were new, their stored and their raw bytes."""
+
+    objects: int
+    stored_bytes: int
+    raw_bytes: int
 
 
 def made_ready(objects: Mapping[_D, Encoded]) -> ReadyRecords:
@@ -43,7 +51,7 @@ class _Session(Protocol):
     def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]: ...
 
 
-def put_each(session: _Session, ready: ReadyRecords) -> tuple[int, int]:
+def put_each(session: _Session, ready: ReadyRecords) -> Added:
     """What `Session.put_ready` does, record by record: for stores that take none together, and where some are
     known already."""
     parsed = _records.parse(ready.data, Record, TYPES, CODECS, _ANY_BYTES, 0)
@@ -52,4 +60,4 @@ def put_each(session: _Session, ready: ReadyRecords) -> tuple[int, int]:
     new = [found for found, gone in zip(parsed[0], absent, strict=True) if gone]
     added = session.put_records(new)
     raw_sizes = [record.raw_size for (record, _), size in zip(new, added, strict=True) if size]
-    return sum(added), sum(raw_sizes)
+    return Added(len(raw_sizes), sum(added), sum(raw_sizes))

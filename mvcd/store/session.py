@@ -1,7 +1,8 @@
 """A session: appends objects to a pack and makes them durable, rows and refs in one transaction.
 
-Per object there is one Python call and no I/O: records gather in the pack's buffer and rows in a dict,
-until `flush`, `commit` or a limit. What the session relies on is in its lease before it counts on it.
+Per object there is one Python call and no I/O, and one for all small ones that come together: records gather
+in the pack's buffer and rows in a dict, until `flush`, `commit` or a limit. What the session relies on is in
+its lease before it counts on it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
-from mvcd.store.readymade import ReadyRecords, put_each
+from mvcd.store.readymade import Added, ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record
 from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
 from mvcd.store.reuse import Reuse
@@ -92,10 +93,10 @@ class LmdbSession:
         self._flush_if_full()
         return size
 
-    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+    def put_ready(self, ready: ReadyRecords) -> Added:
         self._require_usable()
         if not ready.ids:
-            return 0, 0
+            return Added(0, 0, 0)
         if not self._takes_whole(ready):
             return put_each(self, ready)
         try:
@@ -108,7 +109,7 @@ class LmdbSession:
         self._rows.update(zip(ready.ids, rows, strict=True))
         self._seal_if_full(writer)
         self._flush_if_full()
-        return len(ready.data), ready.raw_size
+        return Added(len(rows), len(ready.data), ready.raw_size)
 
     def _takes_whole(self, ready: ReadyRecords) -> bool:
         """Whether none of it is here."""

@@ -67,13 +67,14 @@ class StoreContract(SharedContract):
             session.commit()
             session.put(*objects[5])
             first = made_ready(dict(objects[:20]))
-            stored, new = session.put_ready(first)
-            assert new == sum(sizes[:20]) - sizes[3] - sizes[5]
-            assert new < stored < len(first.data)
+            added = session.put_ready(first)
+            assert added.objects == 18
+            assert added.raw_bytes == sum(sizes[:20]) - sizes[3] - sizes[5]
+            assert added.raw_bytes < added.stored_bytes < len(first.data)
             rest = made_ready(dict(objects[20:]))
-            assert session.put_ready(rest)[1] == sum(sizes[20:])
-            assert session.put_ready(first) == session.put_ready(rest) == (0, 0)
-            assert session.put_ready(made_ready({})) == (0, 0)
+            assert session.put_ready(rest).raw_bytes == sum(sizes[20:])
+            assert session.put_ready(first) == session.put_ready(rest) == (0, 0, 0)
+            assert session.put_ready(made_ready({})) == (0, 0, 0)
             session.commit()
         for id, encoded in objects:
             assert store.get(id) == encoded.body

@@ -247,7 +247,7 @@ def test_what_was_ready_leaves_what_each_put_leaves(tmp_path, monkeypatch, seale
                     continue
                 sizes = {id: writer.put(id, encoded) for id, encoded in part.items()}
                 new = [part[id].raw_size for id, size in sizes.items() if size]
-                added.append((sum(sizes.values()), sum(new)))
+                added.append((len(new), sum(sizes.values()), sum(new)))
             writer.commit()
             assert list(made.check()) == []
             stores.append((added, [made.get(id) for id, _ in objects], made.stats().objects))
@@ -260,7 +260,7 @@ def test_what_was_ready_is_one_append(store):
     with store.session() as writer:
         asked = []
         writer.missing = asked.append
-        assert writer.put_ready(ready) == (len(ready.data), ready.raw_size)
+        assert writer.put_ready(ready) == (300, len(ready.data), ready.raw_size)
         assert not asked
         writer.commit()
     pack = Path(store.pack_directory, "00000000.pack").read_bytes()

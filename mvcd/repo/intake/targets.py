@@ -99,15 +99,16 @@ class StoreTarget:
 
     def put_ready(self, ready: Ready) -> tuple[int, int]:
         assert ready.chunk_records is not None and ready.recipe_records is not None
-        stored, new = self._session.put_ready(ready.chunk_records)
-        return stored + self._put_raw(ready.recipes, ready.recipe_records), new
+        added = self._session.put_ready(ready.chunk_records)
+        stored = added.stored_bytes + self._put_raw(ready.recipes, ready.recipe_records)
+        return stored, added.raw_bytes
 
     def _put_raw(self, objects: Mapping[_D, bytes], ready: ReadyRecords | None = None) -> int:
         self._make_room(sum(map(len, objects.values())))
-        stored, _ = self._session.put_ready(ready or _made_ready(_as_they_are(objects)))
+        added = self._session.put_ready(ready or _made_ready(_as_they_are(objects)))
         # after that: a flush by the session itself, which comes last, has put all of them
         self._recent.update(objects.items())
-        return stored
+        return added.stored_bytes
 
     def recent(self, id: Digest) -> bytes | None:
         return self._recent.get(id)

@@ -18,7 +18,7 @@ from mvcd.store.bucket.indexrun import NamedPack, RunPlace, encode_run, object_n
 from mvcd.store.bucket.merging import Merging, RunsMoved, merge_into
 from mvcd.store.bucket.packing import SEAL_BYTES, OpenPack, PackUploads
 from mvcd.store.damage import present
-from mvcd.store.readymade import ReadyRecords, put_each
+from mvcd.store.readymade import Added, ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record, record_head
 from mvcd.store.refs import RefTransaction
 
@@ -73,7 +73,7 @@ class BucketSession:
             id, len(body), encoded.raw_size, encoded.base, lambda: record_head(id, encoded) + body
         )
 
-    def put_ready(self, ready: ReadyRecords) -> tuple[int, int]:
+    def put_ready(self, ready: ReadyRecords) -> Added:
         return put_each(self, ready)
 
     def put_record(self, record: Record, data: Bytes) -> int:
