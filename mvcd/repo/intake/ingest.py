@@ -3,10 +3,11 @@
 Theory of operation. The calling thread walks the files in path order. Large files it reads itself, 2 MiB
 at a time, and cuts: tensors every 256 KiB from their start, all else by the rolling hash. Each buffer with
 its pieces goes to a worker, which digests all pieces, asks the store which are known and encodes the rest.
-Small files are read, digested and encoded in groups by a worker, which gives the interpreter's lock up for a
-group and not for each file: of 40,000 files of 2.5 KB it takes two fifths of the CPU time beside this thread,
-where a call of zstd for each took a third more of it. Results are received in order (pipeline.py), put into the
-target, and collected into recipes. Memory: one buffer per queued task, whatever the size of the files.
+Small files are read, digested, encoded and made into records in groups by a worker, which gives the
+interpreter's lock up for a group and not for each file: of 40,000 files of 2.5 KB it takes two fifths of the
+CPU time beside this thread, where a call of zstd for each took a third more of it. What it made is put as a
+whole. Results are received in order (pipeline.py), put into the target, and collected into recipes. Memory:
+one buffer per queued task, whatever the size of the files.
 
 A file is stored only if its stats are equal before and after reading; otherwise it is read again, up to
 five times, and then reported as unstable. Its chunks may stay in the store: they are found again next time.
