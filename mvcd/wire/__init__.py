@@ -14,6 +14,7 @@ The server:
 The client:
     dial        from an address to a peer
     client      a peer at the other end of a channel
+    portions    how many chunks one call brings
     patience    how often a call is made again
     diagnosis   why a server does not answer
     ssh         a connection through the system's ssh

@@ -29,6 +29,7 @@ from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Endpoint, diagnose
 from mvcd.wire.ids import AnyId
 from mvcd.wire.patience import Patience, Waits, first_answer, reconnecting
+from mvcd.wire.portions import Portions
 from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -109,6 +110,7 @@ class RemotePeer:
         self._session = os.urandom(limits.ID_BYTES)
         self._put = False
         self._frames = 0
+        self._portions = Portions()
         self._greeting = pb.HelloRequest(
             repo=self._repo, protocol_min=PROTOCOL, protocol_max=PROTOCOL, features=FEATURES,
             client=f"mvc {__version__}",
@@ -217,8 +219,7 @@ class RemotePeer:
     def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         gone: list[Digest] = []
         most = self._most(len(ids), lambda limits: limits.get_ids)
-        for start in range(0, len(ids), most):
-            yield from self._records(ids[start : start + most], gone)
+        yield from self._portions.frames(ids, most, lambda some: self._records(some, gone))
         require_all(gone, ())
 
     def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
