@@ -6,8 +6,12 @@ loopback: what it copies is what a push and a fetch move; a clone also writes th
 and `dvc pull` with a remote behind sshd on loopback. Shown beside is DVC with a remote in a directory, where
 nothing goes over a socket. rsync and DVC do not fsync; a push is durable when it ends.
 
-Shown, too, is what bounds them: as many bytes over gRPC with nothing read, checked or written, and rsync with
-a `sync` at its end.
+And against a plain TCP socket whose bytes are written and synced: what the line and the disk take. Shown,
+too, is what bounds them: as many bytes over gRPC with nothing read, checked or written, and rsync with a
+`sync` at its end.
+
+The memory of a fetch and of a clone is what the kernel saw at most (ru_maxrss), with 27 MiB of libraries; packs
+are not mapped, so that none of their pages count.
 
 The same for small files, one for each 16 KiB of --size, of which each weighs about 1 KiB.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,6 +32,9 @@ from peers import Dvc
 from report import Bench, main
 from serving import PATIENCE, free_port, serving, wait_for
 from sshd import sshd
+
+SOCKET_TIMES = {"push": 1.15, "fetch": 1.15, "clone": 1.35}
+MEMORY_MIB = 200
 
 
 def body(bench: Bench) -> None:
@@ -64,6 +71,16 @@ def _measure(bench: Bench, what: str, make) -> None:  # type: ignore[no-untyped-
                 f"{verb}, {what}: against `rsync -a` of the packs", 1.2, "x",
                 partial(rounds.ratio, f"mvc {what}: {verb}", f"mvc {what}: rsync {peer}"),
             )  # fmt: skip
+            way = "put" if verb == "push" else "get"
+            bench.at_most(
+                f"{verb}, {what}: against a plain socket, written and synced", SOCKET_TIMES[verb], "x",
+                partial(rounds.ratio, f"mvc {what}: {verb}", f"mvc {what}: plain socket {way}"),
+            )  # fmt: skip
+    for verb in ("fetch", "clone"):
+        bench.at_most(
+            f"{verb}, {what}: peak memory", MEMORY_MIB, "MiB",
+            partial(rounds.peak, f"mvc {what}: {verb}", per=1 << 20),
+        )  # fmt: skip
     for verb, peer in (("push", "push"), ("clone", "pull")):
         bench.at_most(
             f"{verb}, {what}: against `dvc {peer}` over SSH", 0.5 if one else 0.1, "x",
@@ -96,7 +113,9 @@ def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
     }
     packs = workspace / ".mvc" / "store" / "packs"
     costs |= _rsync(bench, packs, what, directory)
-    return costs | _plain_grpc(bench, packs, what, directory)
+    size = sum(path.stat().st_size for path in packs.iterdir())
+    costs |= _plain(bench, what, directory, "gRPC", str(size))
+    return costs | _plain(bench, what, directory, "socket", str(packs), served=[str(packs)])
 
 
 def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
@@ -134,16 +153,19 @@ def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, C
     }
 
 
-def _plain_grpc(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
+def _plain(
+    bench: Bench, what: str, directory: Path, over: str, moved: str, served: Sequence[str] = ()
+) -> dict[str, Cost]:
+    """As many bytes as the packs have, by plain_grpc.py or plain_socket.py."""
     shell, port = bench.programs.shell, free_port()
-    program = [sys.executable, str(Path(__file__).with_name("plain_grpc.py"))]
-    size = sum(path.stat().st_size for path in packs.iterdir())
-    server = subprocess.Popen([*program, "serve", str(port)])
+    script = Path(__file__).with_name(f"plain_{over.lower()}.py")
+    program = [sys.executable, str(script)]
+    server = subprocess.Popen([*program, "serve", str(port), *served])
     try:
         wait_for(port, server)
         return {
-            f"mvc {what}: plain gRPC {way}": shell.run(
-                "-c", 'exec "$@"', "sh", *program, way, str(port), str(size), cwd=directory
+            f"mvc {what}: plain {over} {way}": shell.run(
+                "-c", 'exec "$@"', "sh", *program, way, str(port), moved, cwd=directory
             )
             for way in ("put", "get")
         }
