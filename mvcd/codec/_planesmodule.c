@@ -297,6 +297,44 @@ static PyObject *py_decode_body(PyObject *module, PyObject *args)
     return result;
 }
 
+PyDoc_STRVAR(
+    encode_body_doc,
+    "encode_body(data, width, floats, choices, scratch)\n--\n\n"
+    "The body of data without a base, or None if a plane needs zstd. Choices are those of\n"
+    "encode.py: TINY_BYTES, FLAT_MILLIBITS, FEW_REPEATS_PER_MILLE, TIERS_PAY_PER_CENT.");
+
+static PyObject *py_encode_body(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int width, floats;
+    Py_ssize_t tiny;
+    struct body_choices choices;
+    Py_buffer data, scratch;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "y*ip(nIII)w*:encode_body", &data, &width, &floats, &tiny,
+                          &choices.flat_millibits, &choices.few_repeats, &choices.tiers_per_cent,
+                          &scratch))
+        return NULL;
+    choices.tiny_bytes = (size_t)tiny;
+    if (width != 2 && width != 4 && width != 8) {
+        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8");
+    } else if ((size_t)scratch.len < body_scratch((size_t)data.len)) {
+        PyErr_SetString(PyExc_ValueError, "scratch is too short");
+    } else {
+        uint8_t *body;
+        size_t length;
+        Py_BEGIN_ALLOW_THREADS
+        length = body_encode(scratch.buf, data.buf, (size_t)data.len, (unsigned)width, floats,
+                             &choices, &body);
+        Py_END_ALLOW_THREADS
+        result = length ? PyBytes_FromStringAndSize((char *)body, (Py_ssize_t)length)
+                        : Py_NewRef(Py_None);
+    }
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&scratch);
+    return result;
+}
+
 PyDoc_STRVAR(body_scratch_doc,
              "body_scratch(size)\n--\n\nBytes of scratch for a body of size raw bytes.");
 
@@ -362,6 +400,7 @@ static PyMethodDef methods[] = {
     {"join", py_join, METH_VARARGS, join_doc},
     {"decode_bodies", py_decode_bodies, METH_O, decode_bodies_doc},
     {"decode_body", py_decode_body, METH_VARARGS, decode_body_doc},
+    {"encode_body", py_encode_body, METH_VARARGS, encode_body_doc},
     {"body_scratch", py_body_scratch, METH_O, body_scratch_doc},
     {"period", py_period, METH_O, period_doc},
     {"probe", py_probe, METH_O, probe_doc},

@@ -5,9 +5,67 @@
 #include "planes.h"
 #include "tiers.h"
 
-enum { FLOATS = 1, RAW = 0, FILL = 1, TIERS = 3 };
+enum { FLOATS = 1, RAW = 0, FILL = 1, ZSTD = 2, TIERS = 3 };
 
-size_t body_scratch(size_t size) { return size + tiers_scratch(size / 2); }
+/* Most bytes of the numbers before the planes. */
+enum { HEAD_BYTES = 1 + 4 * PLANES_MAX_WIDTH };
+
+/* The planes, room for the tiers of one, the body. */
+size_t body_scratch(size_t size) { return size + tiers_scratch(size / 2) + HEAD_BYTES + size; }
+
+/* Writes the stored form of a plane of n bytes to out; its kind, ZSTD if it has to be tried, and
+ * its length. */
+static unsigned store(uint8_t *out, const uint8_t *plane, size_t n, uint8_t *scratch,
+                      const struct body_choices *choices, size_t *length)
+{
+    if (planes_period(plane, n) == 1) {
+        out[0] = plane[0];
+        *length = 1;
+        return FILL;
+    }
+    if (n > choices->tiny_bytes) {
+        const struct planes_probe found = planes_probe(plane, n);
+        if (found.repeats >= choices->few_repeats)
+            return ZSTD;
+        if (found.millibits < choices->flat_millibits) {
+            size_t limit = n * found.millibits * choices->tiers_per_cent / 800000;
+            if (limit > n - n / 64)
+                limit = n - n / 64;
+            uint8_t *stored;
+            *length = tiers_encode(scratch, plane, n, limit, &stored);
+            if (*length == 0)
+                return ZSTD;
+            memcpy(out, stored, *length);
+            return TIERS;
+        }
+    }
+    memcpy(out, plane, n);
+    *length = n;
+    return RAW;
+}
+
+size_t body_encode(uint8_t *scratch, const uint8_t *data, size_t size, unsigned width, int floats,
+                   const struct body_choices *choices, uint8_t **body)
+{
+    const size_t n = size / width, tail = size % width;
+    uint8_t *room = scratch + size, *out = room + tiers_scratch(size / 2);
+    planes_split(scratch, data, NULL, n, width, floats);
+    *body = out;
+    out[0] = floats ? FLOATS : 0;
+    size_t at = 1 + 4 * (size_t)width;
+    for (unsigned k = 0; k < width; k++) {
+        size_t length;
+        const unsigned kind = store(out + at, scratch + k * n, n, room, choices, &length);
+        if (kind == ZSTD)
+            return 0;
+        const uint32_t field = kind | (uint32_t)length << 8;
+        for (unsigned byte = 0; byte < 4; byte++)
+            out[1 + 4 * k + byte] = (uint8_t)(field >> 8 * byte);
+        at += length;
+    }
+    memcpy(out + at, data + n * width, tail);
+    return at + tail;
+}
 
 static uint32_t little_endian(const uint8_t *at)
 {

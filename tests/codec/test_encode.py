@@ -5,13 +5,23 @@ from __future__ import annotations
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mvcd.codec import _planes, encode
 from mvcd.codec.decode import decode, decode_into
-from mvcd.codec.encode import TRIAL_BYTES, Encoder
+from mvcd.codec.encode import (
+    BODY_CHOICES,
+    FEW_REPEATS_PER_MILLE,
+    FLAT_MILLIBITS,
+    TINY_BYTES,
+    TRIAL_BYTES,
+    TRIAL_EVERY_CHUNKS,
+    Encoder,
+)
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes
 from tests.codec.samples import BASE_ID, PACK, bf16, f32, noise, table, weights
@@ -57,6 +67,64 @@ def test_anything_comes_back_with_any_base(data, draw, element_size, dtype):
     other_length = changed + b"+" * draw.draw(st.integers(0, 9))
     base = draw.draw(st.sampled_from([bytes(changed), bytes(other_length), bytes(changed[:-3])]))
     round_trip(data, base=base, element_size=element_size, dtype=dtype)
+
+
+planar = st.one_of(
+    contents,
+    st.builds(
+        lambda kind, n: PACK[kind][1](weights(n)),
+        st.sampled_from(sorted(PACK)),
+        st.integers(1, 3000),
+    ),
+)
+
+
+@given(planar, st.sampled_from([2, 4, 8]), st.booleans())
+def test_a_body_without_zstd_is_the_same_in_one_call(data, width, floats):
+    by_planes = Encoder()
+    by_planes._until_body = 1
+    expected = by_planes._planes(memoryview(data), width, floats, None)
+    scratch = bytearray(_planes.body_scratch(len(data)))
+    body = _planes.encode_body(data, width, floats, BODY_CHOICES, scratch)
+    split, n = memoryview(bytearray(len(data))), len(data) // width
+    _planes.split(split, data, width, floats, None)
+    if any(needs_zstd(split[k * n : (k + 1) * n]) for k in range(width)):
+        assert body is None
+    else:
+        assert body == expected
+
+
+def needs_zstd(plane):
+    if len(plane) <= TINY_BYTES or _planes.period(plane) == 1:
+        return False
+    bits, repeats = _planes.probe(plane)
+    few = repeats < FEW_REPEATS_PER_MILLE
+    return not few or (bits < FLAT_MILLIBITS and Encoder()._tiers(plane, bits) is None)
+
+
+def test_what_is_asked_of_a_body_must_fit():
+    data = bf16(weights(500))
+    scratch = bytearray(_planes.body_scratch(len(data)))
+    for width, room in ((1, scratch), (3, scratch), (2, scratch[:-1])):
+        with pytest.raises(ValueError, match=r"width|too short"):
+            _planes.encode_body(data, width, True, BODY_CHOICES, room)
+
+
+def test_tensors_that_need_zstd_are_not_tried_in_one_call_each_time(monkeypatch):
+    tried = []
+    real = _planes.encode_body
+    monkeypatch.setattr(
+        encode,
+        "_planes",
+        SimpleNamespace(**vars(_planes) | {"encode_body": lambda *a: tried.append(1) or real(*a)}),
+    )
+    encoder, text = Encoder(), b"".join(f"{n % 10:04}".encode() for n in range(5000))
+    for _ in range(2 * TRIAL_EVERY_CHUNKS):
+        encoder._planes(memoryview(text), 4, False, None)
+    assert len(tried) == 2
+    for _ in range(TRIAL_EVERY_CHUNKS):
+        encoder._planes(memoryview(bf16(weights(5000))), 2, True, None)
+    assert len(tried) == 2 + TRIAL_EVERY_CHUNKS  # where it works, always
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
