@@ -2,7 +2,8 @@
 
 speed    `mvc checkout` of a version whose one BF16 safetensors file of --size is missing from the
          workspace, against `cp` of that file. Checkout checks every byte's digest and fsyncs; `cp`
-         does neither, so `cp` + `sync` is shown beside it.
+         does neither, so `cp` + `sync` is shown beside it. `cp` reads from the page cache, checkout its
+         packs from the disk: `read packs + write` does that and no more, both at once (readandwrite.py).
 writes   what the system takes of that for writing: as many bytes of noise written in four ways (writes.py).
 memory   the largest resident size of `mvc commit` and `mvc checkout` of one file of four times
          --size.
@@ -52,11 +53,15 @@ def _digest(path: Path) -> str:
 
 def speed(bench: Bench) -> None:
     """Wall time against `cp`."""
-    shell, mvc = bench.programs.shell, bench.programs.mvc
+    shell, mvc, python = bench.programs.shell, bench.programs.mvc, bench.programs.python
+    program = Path(__file__).with_name("readandwrite.py")
     source = data.make("bf16", bench.scratch / "source" / _NAME, bench.size)
 
     def subject(directory: Path) -> Mapping[str, Cost]:
-        return there_and_back(mvc, directory, lambda target: shutil.copyfile(source, target))
+        costs = there_and_back(mvc, directory, lambda target: shutil.copyfile(source, target))
+        packs = sorted((directory / ".mvc").rglob("*.pack"))
+        arguments = (program, directory / "noise", str(bench.size), *packs)
+        return costs | {"read packs + write": python.run(*arguments, cwd=directory)}
 
     def copy(directory: Path) -> Mapping[str, Cost]:
         return {
@@ -77,6 +82,12 @@ def speed(bench: Bench) -> None:
         0.7,
         "x",
         partial(rounds.ratio, "mvc checkout", "cp + sync"),
+    )
+    bench.at_most(
+        "Verified, durable checkout: wall time against reading its packs and writing as much at once",
+        1.15,
+        "x",
+        partial(rounds.ratio, "mvc checkout", "read packs + write"),
     )
     shutil.rmtree(source.parent)
 
