@@ -41,16 +41,16 @@ class Portions:
         raises."""
         start = 0
         while start < len(ids):
-            end = start + min(most, self._most(ids[start]))
+            # what names chunks is small, and a walk waits for each answer: all that may be asked for at once
+            chunks = ids[start].kind is Kind.CHUNK
+            end = start + (min(most, self._fitting()) if chunks else most)
             for frame in ask(ids[start:end]):
                 self._came(frame)
                 yield frame
             start = end
 
-    def _most(self, first: Digest) -> int:
-        """Objects of a portion. What names chunks is small, and a walk waits for each answer: no limit."""
-        if first.kind is not Kind.CHUNK:
-            return PORTION_BYTES
+    def _fitting(self) -> int:
+        """Chunks of a portion."""
         with self._lock:
             if not self._chunks:
                 return FIRST_CHUNKS
