@@ -164,6 +164,7 @@ class StateHead:
                 return self.state
             longest = min(LONGEST_PAUSE_SECONDS, 0.01 * 2 ** min(number, 10))
             self.sleep(random.uniform(0, longest))  # noqa: S311 - so that rivals do not meet again
+            self.look()  # they went on meanwhile: what was there before the pause has no chance
         raise Busy(
             f"{self._blobs.url} changes too often",
             cause=f"others were faster {MOST_ROUNDS} times",

@@ -281,6 +281,23 @@ def test_a_conflict_is_one_with_what_is_there_now(bucket: Bucket) -> None:
         assert one.ref("a") == b"2"
 
 
+def test_who_lost_a_race_has_a_chance_after_its_pause(bucket: Bucket) -> None:
+    """Others swap while it waits, as many servers over one bucket do all the time."""
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        other.update_refs([RefUpdate(f"{len(pauses)}", None, b"v")])
+
+    with (
+        BucketStore.open(bucket.client(), sleep=pause) as store,
+        BucketStore.open(bucket.client()) as other,
+    ):
+        other.update_refs([RefUpdate("first", None, b"v")])
+        store.update_refs([RefUpdate("ours", None, b"v")])
+    assert len(pauses) == 1
+
+
 def test_many_threads_lose_no_update(bucket: Bucket) -> None:
     def work(number: int) -> None:
         with BucketStore.open(bucket.client(f"t{number}")) as store:
