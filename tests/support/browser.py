@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -41,10 +43,13 @@ def axe_source(directory: Path) -> str | None:
 
 
 def until(what: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
-    """What it answers once that is true; the last answer tells why it never was."""
+    """What it answers once that is true; the last answer tells why it never was. What a page has drawn anew
+    while it was looked at is looked at again."""
     end = time.monotonic() + seconds
     while True:
-        found = what()
+        found: T | None = None
+        with contextlib.suppress(StaleElementReferenceException):
+            found = what()
         if found:
             return found
         assert time.monotonic() < end, found
@@ -107,6 +112,13 @@ class Browser:
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector: str) -> list[str]:
+        """What is written in each, as it is at one moment."""
+        looked = (
+            "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())"
+        )
+        return list(self.script(looked, selector))
 
     def one(self, selector: str) -> WebElement:
         return until(lambda: self.all(selector))[0]

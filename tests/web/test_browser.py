@@ -249,7 +249,7 @@ def test_columns_and_sorting_are_in_the_address(shown: Served, browser: Browser)
     browser.script("document.querySelector('dialog form').requestSubmit()")
     assert wait(lambda: "epoch" in browser.path())
     browser.settle()
-    heads = [head.text for head in browser.all(".rows th .key")]
+    heads = browser.texts(".rows th .key")
     assert "epoch" in heads and "note" not in heads
     next(b for b in browser.all(".rows th button") if b.text == "epoch").click()
     assert wait(lambda: "sort=epoch" in browser.path())

@@ -32,6 +32,8 @@ SCREENS = [
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    timeout = 5  # seconds of silence: browsers open connections for what they may ask later
+
     def log_message(self, format: str, *words: Any) -> None:
         pass
 
@@ -112,7 +114,7 @@ def test_links_keys_and_the_way_back_work(origin: str, browser: Browser) -> None
 def test_what_would_act_is_not_there(origin: str, browser: Browser) -> None:
     for path in ("/v/v6", "/stages", "/ops", "/diff/v4..v5", "/"):
         go(browser, f"{origin}#{path}")
-        labels = {button.text.strip() for button in browser.all("main button")}
+        labels = set(browser.texts("main button"))
         acts = {
             "Tag",
             "Describe",
@@ -134,7 +136,7 @@ def test_columns_and_sorting(origin: str, browser: Browser) -> None:
     go(browser, f"{origin}#/?cols=epoch,lr&sort=-epoch")
     first = browser.one(".rows tbody tr:not([aria-hidden])").text
     assert first.startswith("v1")
-    assert [head.text for head in browser.all(".rows th .key")] == ["epoch", "lr"]
+    assert browser.texts(".rows th .key") == ["epoch", "lr"]
 
 
 def test_hostile_texts_do_nothing(origin: str, browser: Browser) -> None:

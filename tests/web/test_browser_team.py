@@ -51,7 +51,7 @@ def test_the_login_lets_in_by_a_token_and_out_again(team: TeamPage, browser: Bro
 
 def test_repositories_and_every_screen_below_their_names(team: TeamPage, browser: Browser) -> None:
     enter(browser, team, "reader")
-    names = [row.text for row in browser.all(".repo .name b")]
+    names = browser.texts(".repo .name b")
     assert names == ["iris", "open"] and "xrepo" not in browser.text()
     assert "production v5" in browser.text()
     browser.one(".repo .name a").click()
@@ -60,7 +60,7 @@ def test_repositories_and_every_screen_below_their_names(team: TeamPage, browser
     browser.one(".rows tbody a").click()
     wait(lambda: browser.path().startswith("/team/iris/-/v/"))
     browser.settle()
-    buttons = [button.text for button in browser.all(".head button")]
+    buttons = browser.texts(".head button")
     assert not {"Tag", "Describe", "Promote"} & set(buttons)
     links = browser.all("nav a")
     assert [link.text for link in links] == [
