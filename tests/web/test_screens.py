@@ -144,7 +144,7 @@ def test_versions_are_scattered_and_a_stages_record_opens(
             "const b = document.querySelector('tbody button'); b?.click(); return !!b"
         )
     )
-    digest = wait(lambda: browser.all("dialog dd code"))[-1].text
+    digest = wait(lambda: browser.texts("dialog dd code"))[-1]
     assert len(digest) == 64
     accessible()
 
