@@ -220,7 +220,7 @@ static enum outcome scalar(struct bytes from, PyObject **found)
     if (outcome == READ && !*found)
         return FAILED;
     if (outcome == READ && from.at != from.end) {
-        Py_DECREF(*found);
+        Py_CLEAR(*found);
         return OTHER_FORM;
     }
     return outcome;
@@ -254,8 +254,7 @@ static enum outcome add_value(PyObject *values, struct bytes from, struct bytes 
     if (outcome == READ && PyDict_SetItem(values, name, value) < 0)
         outcome = FAILED;
     Py_XDECREF(name);
-    if (outcome == READ || outcome == FAILED)
-        Py_XDECREF(value);
+    Py_XDECREF(value);
     return outcome;
 }
 
@@ -354,14 +353,23 @@ static PyObject *answer(const struct record *record)
     return found;
 }
 
-static PyObject *py_read(PyObject *module, PyObject *data)
+/* The bytes of an object of Python; false with an exception for one that has none. */
+static bool given(PyObject *data, struct bytes *found)
 {
-    (void)module;
     char *start;
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(data, &start, &size) < 0)
+        return false;
+    *found = (struct bytes){(const uint8_t *)start, (const uint8_t *)start + size};
+    return true;
+}
+
+static PyObject *py_read(PyObject *module, PyObject *data)
+{
+    (void)module;
+    struct bytes from;
+    if (!given(data, &from))
         return NULL;
-    struct bytes from = {(const uint8_t *)start, (const uint8_t *)start + size};
     struct field field = {0};
     struct record record = {0};
     enum outcome outcome = begin(&record) ? READ : FAILED;
@@ -382,11 +390,9 @@ static PyObject *py_read(PyObject *module, PyObject *data)
 static PyObject *py_read_front(PyObject *module, PyObject *data)
 {
     (void)module;
-    char *start;
-    Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(data, &start, &size) < 0)
+    struct bytes from;
+    if (!given(data, &from))
         return NULL;
-    struct bytes from = {(const uint8_t *)start, (const uint8_t *)start + size};
     struct field field = {0};
     uint64_t numbers[FIELDS] = {0};
     PyObject *parents = PyList_New(0);

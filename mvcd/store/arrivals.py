@@ -103,8 +103,7 @@ class Arrivals:
             return self._session.put_ready(ReadyRecords(ids, raw_size, frame.data))
         self._session.missing(ids)  # one look-up for all
         added = self._session.put_records([(one.record, one.data) for one in checked])
-        raw_sizes = [len(one.raw) for one, size in zip(checked, added, strict=True) if size]
-        return Added(len(raw_sizes), sum(added), sum(raw_sizes))
+        return Added.of((len(one.raw) for one in checked), added)
 
     def read(self, id: Digest) -> bytes:
         """Raw bytes of an object that is stored or came by. Raises MissingObject."""

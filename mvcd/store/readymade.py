@@ -6,11 +6,12 @@ A session has one thread, which used to make the record, the row and the part to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import Bytes, Digest
+from mvcd.lateclasses import NamedTuple
 from mvcd.store import _records
 from mvcd.store.record import CODECS, TYPES, Record
 
@@ -33,6 +34,12 @@ class Added(NamedTuple):
     objects: int
     stored_bytes: int
     raw_bytes: int
+
+    @classmethod
+    def of(cls, raw_sizes: Iterable[int], stored: Sequence[int]) -> Added:
+        """Counts records of these raw sizes by the stored bytes that each added, 0 for one that was known."""
+        new = [raw_size for raw_size, size in zip(raw_sizes, stored, strict=True) if size]
+        return cls(len(new), sum(stored), sum(new))
 
 
 def made_ready(objects: Mapping[_D, Encoded]) -> ReadyRecords:
@@ -59,5 +66,4 @@ def put_each(session: _Session, ready: ReadyRecords) -> Added:
     absent = session.missing(ready.ids)
     new = [found for found, gone in zip(parsed[0], absent, strict=True) if gone]
     added = session.put_records(new)
-    raw_sizes = [record.raw_size for (record, _), size in zip(new, added, strict=True) if size]
-    return Added(len(raw_sizes), sum(added), sum(raw_sizes))
+    return Added.of((record.raw_size for record, _ in new), added)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId
+from mvcd.lateclasses import NamedTuple
 from mvcd.store.api import ObjectReader, Session
 
 if TYPE_CHECKING:
