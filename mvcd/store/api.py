@@ -100,9 +100,15 @@ class ObjectReader(Protocol):
     def get(self, id: Digest) -> bytes:
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
-    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def get_many(
+        self, ids: Sequence[Digest], *, as_bases: bool = False
+    ) -> Iterator[tuple[Digest, bytes]]:
         """Yields those of the objects that are here, as `get` gives them, each once, in the order in which they
-        rest on the disk: neighbours cost one read. Raises CorruptObject; absent ones are left out."""
+        rest on the disk: neighbours cost one read. Raises CorruptObject; absent ones are left out.
+
+        `as_bases`: only to make differences to them. A record's checksum is compared then, where it is cheaper
+        than the digest: a difference to what a sound record decodes to comes back, whatever that is.
+        """
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         """The stored form, its digest not checked; the record's checksum is, but for those who decode

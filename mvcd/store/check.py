@@ -22,8 +22,7 @@ from mvcd.store.journal_check import journal_problem
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
 from mvcd.store.parts import Parts
-from mvcd.store.reader import MAX_DELTA_LEVELS
-from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
+from mvcd.store.record import MAX_DELTA_LEVELS, PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
 from mvcd.store.reports import Damage
 from mvcd.store.rows import (

@@ -14,7 +14,7 @@ from mvcd.codec.decode import decode, decode_into
 from mvcd.errors import CorruptObject
 from mvcd.ids import Bytes, Digest
 from mvcd.store.pack import PackBytes
-from mvcd.store.record import BadRecord, Record, parse_record
+from mvcd.store.record import BadRecord, parse_record
 from mvcd.store.rows import ObjectLocation
 
 KEPT_SETS: Final = 4
@@ -49,22 +49,22 @@ class Levels:
         self._packs = packs
         self._rooms: list[_Room] = []
 
-    def decode(self, chain: Sequence[Link], top: Record | None = None) -> bytes | None:
-        """The raw bytes of the first of a chain, each of which rests on the next, or of `top`, which rests on
-        the first; its digest is not checked. None where one is not as its row says, damaged or gone."""
+    def decode(self, chain: Sequence[Link]) -> bytes | None:
+        """The raw bytes of the first of a chain, each of which rests on the next; its digest is not checked.
+        None where one is not as its row says, damaged or gone."""
         try:
             room = self._rooms.pop()
         except IndexError:
             room = _Room()
         try:
-            return self._decode(room, chain, top)
+            return self._decode(room, chain)
         except (BadRecord, CorruptObject, OSError):
             return None
         finally:
             if len(self._rooms) < KEPT_SETS:
                 self._rooms.append(room)
 
-    def _decode(self, room: _Room, chain: Sequence[Link], top: Record | None) -> bytes | None:
+    def _decode(self, room: _Room, chain: Sequence[Link]) -> bytes | None:
         base: Bytes | None = None
         for number in reversed(range(len(chain))):
             id, at = chain[number]
@@ -72,16 +72,11 @@ class Levels:
             if not self._packs.read_into(data, (at.pack, at.offset, at.size)):
                 return None
             record = parse_record(data, check_crc=False)
-            if not _is_as_told(record, id, at):
+            if not at.tells_of(id, record):
                 return None
-            if number == 0 and top is None:
+            if number == 0:
                 return decode(record.encoded(), base)
             out = room.level(number, at.raw_size)
             decode_into(record.encoded(), out, base)
             base = out
-        return None if top is None else decode(top.encoded(), base)
-
-
-def _is_as_told(record: Record, id: Digest, at: ObjectLocation) -> bool:
-    told = id, at.body_size, at.raw_size, at.base
-    return (record.id, len(record.body), record.raw_size, record.base) == told
+        return None

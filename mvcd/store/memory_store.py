@@ -85,7 +85,12 @@ class MemoryStore:
                 f"{id.kind.name.lower()} {id.short()} is not in the store"
             ) from None
 
-    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def get_many(
+        self,
+        ids: Sequence[Digest],
+        *,
+        as_bases: bool = False,  # noqa: ARG002 - no record
+    ) -> Iterator[tuple[Digest, bytes]]:
         return ((id, self.get(id)) for id in dict.fromkeys(ids) if id in self._objects)
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:

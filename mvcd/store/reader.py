@@ -14,6 +14,7 @@ from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store import _records
 from mvcd.store.api import ObjectInfo
+from mvcd.store.below import decode_above, records_of
 from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import digests_of, frame_by_frame, gather
 from mvcd.store.index import Index
@@ -21,6 +22,7 @@ from mvcd.store.levels import Levels, Link
 from mvcd.store.pack import PackBytes, Stretch
 from mvcd.store.readorder import Place, place_order, runs, told_ahead
 from mvcd.store.record import (
+    MAX_DELTA_LEVELS,
     RECORD_HEAD,
     BadRecord,
     Record,
@@ -33,7 +35,6 @@ from mvcd.store.record import (
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, ObjectLocation, parse_location, typed_id
 
-MAX_DELTA_LEVELS = 64
 LARGE_BYTES = 64 << 10
 """Bytes of a record from which a buffer for it is used again."""
 BATCH_OBJECTS = 4096
@@ -107,16 +108,20 @@ class PackedObjects:
             with suppress(IntegrityError):
                 self.get(base)
 
-    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def get_many(
+        self, ids: Sequence[Digest], *, as_bases: bool = False
+    ) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
         places = sorted(((at, id) for id, at in found.items()), key=place_order)
         for run in told_ahead(runs(places), self.packs):
-            yield from self._decode_run(run)
+            yield from self._decode_run(run, as_bases=as_bases)
 
-    def _decode_run(self, run: list[Place]) -> Iterator[tuple[Digest, bytes]]:
+    def _decode_run(self, run: list[Place], *, as_bases: bool) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
-        ids, raws = [id for _, id in run], self._raws(run)
-        for id, raw, digest in zip(ids, raws, digests_of(ids, raws), strict=True):
+        ids = [id for _, id in run]
+        raws = self._sound(run) if as_bases else self._raws(run)
+        named = ids if as_bases else digests_of(ids, raws)
+        for id, raw, digest in zip(ids, raws, named, strict=True):
             if raw is not None and digest == id:
                 yield id, raw
                 continue
@@ -137,20 +142,26 @@ class PackedObjects:
             alone = iter(decode_many([one for _, one in found if isinstance(one, Encoded)]))
         except CorruptObject:
             return raws
+        resting = [one for _, one in found if isinstance(one, Record)]
+        above = decode_above(resting, self._located, self.packs)
         for n, one in found:
             if isinstance(one, Record):
-                raws[n] = self._decoded(one)
+                raws[n] = above.get(one.id)
             elif one is not None:
                 raws[n] = next(alone)
         return raws
 
-    def _decoded(self, record: Record) -> bytes | None:
-        assert record.base is not None
+    def _sound(self, run: list[Place]) -> list[bytes | None]:
+        """`_raws` of records whose checksums are right, down to what they rest on. None for the others."""
+        found = list(records_of(run, self.packs, check_crc=True))
+        whole = [record for record in found if record.base is None]
+        raws = decode_above(found, self._located, self.packs, check_crc=True)
         try:
-            data = self._levels.decode(self._chain(record.base), record)
-            return self._decode(record, 0) if data is None else data
-        except IntegrityError:
-            return None
+            decoded = decode_many([record.encoded() for record in whole])
+            raws.update(zip((record.id for record in whole), decoded, strict=True))
+        except CorruptObject:
+            pass  # each is looked at again
+        return [raws.get(id) for _, id in run]
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         return self._record(id, check_crc=check).encoded()
@@ -287,12 +298,7 @@ class PackedObjects:
                 raise
             raise BadRecord(os.strerror(error.errno).lower()) from error
         record = parse_record(data)
-        if (record.id, len(record.body), record.raw_size, record.base) != (
-            id,
-            location.body_size,
-            location.raw_size,
-            location.base,
-        ):
+        if not location.tells_of(id, record):
             raise BadRecord("the record is not what the index says")
         return record
 

@@ -31,6 +31,8 @@ PLAIN_OVERHEAD_BYTES = RECORD_HEAD.size + CRC.size
 BASE_OVERHEAD_BYTES = PLAIN_OVERHEAD_BYTES + DIGEST_BYTES
 MAX_BODY_BYTES = MAX_RAW_BYTES + (64 << 10)
 """Bytes; a codec that does not shrink a chunk gives way to RAW, so no body is far beyond its raw size."""
+MAX_DELTA_LEVELS = 64
+"""Bases under one another that a reader follows (FORMAT.md)."""
 
 CODECS = {int(c): c for c in Codec}
 TYPES = {int(k): t for k, t in ID_TYPES.items()}

@@ -22,7 +22,7 @@ from mvcd.store.damage import known_damaged, mark, sound_rows
 from mvcd.store.index import Transaction
 from mvcd.store.pack import pack_name
 from mvcd.store.parts import Parts
-from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.record import MAX_DELTA_LEVELS
 from mvcd.store.rows import LOCATION, ObjectLocation, typed_id
 from mvcd.store.stamp import Stamp, put_stamp, put_stamps, read_stamp
 from mvcd.store.stretches import bad_stretches

@@ -15,7 +15,7 @@ from mvcd.errors import IntegrityError
 from mvcd.ids import DIGEST_BYTES, ID_TYPES, ChunkId, Digest, Kind
 from mvcd.lateclasses import NamedTuple
 from mvcd.store.api import ObjectInfo
-from mvcd.store.record import BASE_OVERHEAD_BYTES, MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES
+from mvcd.store.record import BASE_OVERHEAD_BYTES, MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, Record
 
 LOCATION = struct.Struct("<IIIIB")
 """Pack, offset, body size, raw size, kind; a base may follow."""
@@ -53,6 +53,11 @@ class ObjectLocation(NamedTuple):
 
     def info(self) -> ObjectInfo:
         return ObjectInfo(self.kind, self.raw_size, self.body_size, self.base)
+
+    def tells_of(self, id: Digest, record: Record) -> bool:
+        """Whether a record that was found there is the one of `id` that the row was written for."""
+        told = id, self.body_size, self.raw_size, self.base
+        return (record.id, len(record.body), record.raw_size, record.base) == told
 
     def row(self) -> bytes:
         row = LOCATION.pack(self.pack, self.offset, self.body_size, self.raw_size, self.kind)

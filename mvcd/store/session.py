@@ -58,6 +58,7 @@ class LmdbSession:
         self._lease: Lease | None = None
         self._rows: dict[bytes, bytes] = {}
         self._absent: set[bytes] = set()
+        self._reused: set[bytes] = set()  # of the last call of `missing`
         self._looked = 0
         self.flushes = 0
         self._failure: MvcError | None = None
@@ -85,6 +86,7 @@ class LmdbSession:
                 self._absent.add(id)
                 answer.append(True)
         self._rely_on(reused)
+        self._reused = set(reused)
         self._has_looked_up(len(ids))
         return answer
 
@@ -196,7 +198,7 @@ class LmdbSession:
                 return 0
         if body_size > MAX_BODY_BYTES or raw_size > MAX_RAW_BYTES:
             raise UsageError(f"an object of {max(body_size, raw_size)} bytes is too large")
-        if base is not None and base not in self._rows:
+        if base is not None and base not in self._rows and base not in self._reused:
             self._require_base(base)
         try:
             writer = self._writer or self._open_writer()
@@ -306,6 +308,7 @@ class LmdbSession:
         self.flushes += bool(rows)
         rows.clear()
         self._absent.clear()
+        self._reused.clear()
         while self._full:
             self._full.pop().close()
         return result
@@ -379,6 +382,7 @@ class LmdbSession:
         self._close_writers()
         self._rows.clear()
         self._absent.clear()
+        self._reused.clear()
         if self._lease is not None:
             self._lease.clear()
         with self._index.read() as txn:
@@ -431,12 +435,8 @@ class LmdbSession:
         """A failed write ends this session, a failed sync the whole store."""
         if isinstance(error, SyncFailed):
             self._index.fail("stored bytes could not be made durable", error)
-        self._failure = unwritten(
-            error,
-            "the store could not be written",
-            full=is_disk_full(error),
-            when_full="the disk is full",
-        )
+        told, full = "the store could not be written", is_disk_full(error)
+        self._failure = unwritten(error, told, full=full, when_full="the disk is full")
         self._rows.clear()
         self._close_writers()
         raise self._failure from error

@@ -24,7 +24,7 @@ from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import CheckedRecord, RecordFrame
 from mvcd.store.peer import Peer
-from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.record import MAX_DELTA_LEVELS
 from mvcd.sync.walk import PassesOver, difference
 
 BATCH_OBJECTS = 2048

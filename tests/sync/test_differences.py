@@ -19,7 +19,7 @@ from mvcd.repo.core.wanted import Wanted
 from mvcd.store.frames import RecordFrame, parse_frame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
-from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.record import MAX_DELTA_LEVELS
 from mvcd.sync.pull import fetch_records
 from tests.store.objects import delta, plain, revisions
 from tests.sync.people import Pair

@@ -29,7 +29,7 @@ from mvcd.repo.trust.harms import LinkWalker
 from mvcd.repo.trust.receiving import shared
 from mvcd.store.frames import check_frame
 from mvcd.store.peer import Peer
-from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.record import MAX_DELTA_LEVELS
 from mvcd.store.reports import Damage
 from mvcd.sync.walk import difference
 from mvcd.wire.schemes import Carrier, scheme_of

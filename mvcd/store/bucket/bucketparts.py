@@ -107,7 +107,12 @@ class BucketParts(PackedObjects):
                 return self._nearby.get(id)
         return super().get(id)
 
-    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def get_many(
+        self,
+        ids: Sequence[Digest],
+        *,
+        as_bases: bool = False,  # noqa: ARG002 - never on the way to a commit
+    ) -> Iterator[tuple[Digest, bytes]]:
         left = ids
         if self._nearby is not None:
             here = present(self.index, ids)
