@@ -1,7 +1,8 @@
 """Stored bytes: how chunks are compressed, and back (CODEC.md).
 
 encoded     the stored form of one object, and the numbers of the codecs
-encode      which codec, by a sample
+alone       which codec, by a sample, for what rests on no other
+encode      as a delta where a base is offered, or alone
 recode      in fewer bytes than an older encoder made
 widened     F32 elements beside a BF16 copy of them
 likeness    how large a difference would be, guessed

@@ -349,16 +349,23 @@ PyDoc_STRVAR(period_doc,
              "period(data)\n--\n\n"
              "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
 
+enum { BEGINNING = 1024 };
+
 static PyObject *py_period(PyObject *module, PyObject *data_object)
 {
     (void)module;
     Py_buffer data;
     if (PyObject_GetBuffer(data_object, &data, PyBUF_SIMPLE) < 0)
         return NULL;
-    unsigned period;
-    Py_BEGIN_ALLOW_THREADS
-    period = planes_period(data.buf, (size_t)data.len);
-    Py_END_ALLOW_THREADS
+    /* What begins without a period has none. Nearly all does, and is told before others could have
+     * had the lock. */
+    size_t size = (size_t)data.len, first = size < BEGINNING ? size : BEGINNING;
+    unsigned period = planes_period(data.buf, first);
+    if (period != 0 && first < size) {
+        Py_BEGIN_ALLOW_THREADS
+        period = planes_period(data.buf, size);
+        Py_END_ALLOW_THREADS
+    }
     PyBuffer_Release(&data);
     return PyLong_FromUnsignedLong(period);
 }

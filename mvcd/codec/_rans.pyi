@@ -9,6 +9,15 @@ def encode(
     scratch: bytearray | memoryview,
     /,
 ) -> bytes: ...
+def encode_each(
+    data: list[Bytes],
+    bases: list[Bytes],
+    width: int,
+    floats: bool,
+    shift: int,
+    scratch: bytearray | memoryview,
+    /,
+) -> list[bytes]: ...
 def decode(
     body: Bytes, size: int, base: Bytes, width: int, out: bytearray | memoryview | None, /
 ) -> bytes | None: ...

@@ -4,6 +4,7 @@
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "rans.h"
@@ -86,6 +87,110 @@ release:
     return result;
 }
 
+/* One of many that are encoded in a call: what is given, and the body as it lies in `made`. */
+struct piece {
+    Py_buffer data, base;
+    uint8_t *made;
+    size_t length;
+};
+
+/* The body in memory of its own, for the next one needs the scratch; none where there is none. */
+static void keep_body(struct piece *piece, const struct rans_body *body)
+{
+    piece->length = body->length[0] + body->length[1] + body->length[2];
+    piece->made = malloc(piece->length);
+    uint8_t *at = piece->made;
+    for (int k = 0; k < 3 && at != NULL; k++) {
+        memcpy(at, body->part[k], body->length[k]);
+        at += body->length[k];
+    }
+}
+
+/* 0, or -1 with an error set. */
+static int take_pieces(struct piece *pieces, Py_ssize_t count, PyObject *datas, PyObject *bases)
+{
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *data = PyList_GetItem(datas, k), *base = PyList_GetItem(bases, k);
+        if (data == NULL || base == NULL ||
+            PyObject_GetBuffer(data, &pieces[k].data, PyBUF_SIMPLE) < 0 ||
+            PyObject_GetBuffer(base, &pieces[k].base, PyBUF_SIMPLE) < 0 ||
+            check_length(&pieces[k].base, pieces[k].data.len, "the base") < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A new list of the bodies, or NULL with an error set. */
+static PyObject *bodies_of(const struct piece *pieces, Py_ssize_t count)
+{
+    PyObject *result = PyList_New(count);
+    for (Py_ssize_t k = 0; k < count && result != NULL; k++) {
+        PyObject *body = pieces[k].made == NULL
+                             ? PyErr_NoMemory()
+                             : PyBytes_FromStringAndSize((const char *)pieces[k].made,
+                                                         (Py_ssize_t)pieces[k].length);
+        if (body == NULL || PyList_SetItem(result, k, body) < 0)
+            Py_CLEAR(result);
+    }
+    return result;
+}
+
+PyDoc_STRVAR(encode_each_doc, "encode_each(data, bases, width, floats, shift, scratch)\n--\n\n"
+                              "encode of each of a list, the GIL released once.");
+
+static PyObject *py_encode_each(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *datas, *bases, *result = NULL;
+    Py_buffer scratch;
+    int width, floats, shift;
+    if (!PyArg_ParseTuple(args, "O!O!ipiw*:encode_each", &PyList_Type, &datas, &PyList_Type, &bases,
+                          &width, &floats, &shift, &scratch))
+        return NULL;
+    Py_ssize_t count = PyList_Size(datas), longest = 0;
+    struct piece *pieces = NULL;
+    if (check_width(width) < 0)
+        goto release;
+    if (shift < 0 || shift >= 8 * width || (floats && width == 1) || count != PyList_Size(bases)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "no such shift, floats of one byte, or not as many bases");
+        goto release;
+    }
+    pieces = calloc((size_t)count + 1, sizeof *pieces);
+    if (pieces == NULL) {
+        PyErr_NoMemory();
+        goto release;
+    }
+    if (take_pieces(pieces, count, datas, bases) < 0)
+        goto release;
+    for (Py_ssize_t k = 0; k < count; k++)
+        longest = pieces[k].data.len > longest ? pieces[k].data.len : longest;
+    if ((size_t)scratch.len < rans_scratch((size_t)longest, (unsigned)width)) {
+        PyErr_SetString(PyExc_ValueError, "scratch is too short");
+        goto release;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t k = 0; k < count; k++) {
+        struct rans_body body;
+        rans_encode(&body, scratch.buf, pieces[k].data.buf, pieces[k].base.buf,
+                    (size_t)pieces[k].data.len, (unsigned)width, floats, (unsigned)shift);
+        keep_body(&pieces[k], &body);
+    }
+    Py_END_ALLOW_THREADS
+    result = bodies_of(pieces, count);
+release:
+    for (Py_ssize_t k = 0; k < count && pieces != NULL; k++) {
+        if (pieces[k].data.obj != NULL)
+            PyBuffer_Release(&pieces[k].data);
+        if (pieces[k].base.obj != NULL)
+            PyBuffer_Release(&pieces[k].base);
+        free(pieces[k].made);
+    }
+    free(pieces);
+    PyBuffer_Release(&scratch);
+    return result;
+}
+
 /* 0, or -1 with an error set. */
 static int decode_to(uint8_t *out, Py_ssize_t size, int width, const Py_buffer *base,
                      const Py_buffer *body)
@@ -149,6 +254,7 @@ static PyObject *py_select(PyObject *module, PyObject *level)
 static PyMethodDef methods[] = {
     {"scratch", py_scratch, METH_VARARGS, scratch_doc},
     {"encode", py_encode, METH_VARARGS, encode_doc},
+    {"encode_each", py_encode_each, METH_VARARGS, encode_each_doc},
     {"decode", py_decode, METH_VARARGS, decode_doc},
     {"select", py_select, METH_O, select_doc},
     {NULL, NULL, 0, NULL},

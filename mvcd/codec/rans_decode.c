@@ -300,7 +300,7 @@ int rans_select_decoder(int level)
         run_steps = run_avx512;
         return 2;
     }
-    fill_order8(0);
+    fill_order8();
     if (level >= 1 && usable_avx2()) {
         run_steps = run_avx2;
         return 1;

@@ -85,7 +85,7 @@ class Way:
             base = (ID, old) if self.name == "ours" else None
             return self.encoder.encode(new, element_size=self.width, dtype=self.dtype, base=base)
         if self.name == "planes":
-            body = self.encoder._planes(new, self.width, True, old)
+            body = self.encoder.alone.planes(new, self.width, True, old)
             return Encoded(Codec[f"DELTA{self.width}"], len(new), body, ID)
         if self.name == "XOR -1":
             split = bytearray(len(new))

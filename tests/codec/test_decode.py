@@ -248,7 +248,7 @@ def test_planes_are_joined_in_c_but_for_those_in_zstd():
     assert out == data
     assert _planes.decode_body(4, len(data), body[:-1], out, scratch) is None
     text = b"".join(f"{n % 10:04}".encode() for n in range(5000))
-    with_zstd = Encoder()._planes(memoryview(text), 4, False, None)
+    with_zstd = Encoder().alone.planes(memoryview(text), 4, False, None)
     larger = bytearray(_planes.body_scratch(len(text)))
     assert _planes.decode_body(4, len(text), with_zstd, None, larger) is None
     assert decode(Encoded(Codec.PLANES4, len(text), with_zstd)) == text

@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvcd.codec import _planes, encode
-from mvcd.codec.decode import decode, decode_into
-from mvcd.codec.encode import (
+from mvcd.codec import _planes, alone
+from mvcd.codec.alone import (
     BODY_CHOICES,
     FEW_REPEATS_PER_MILLE,
     FLAT_MILLIBITS,
     TINY_BYTES,
     TRIAL_BYTES,
     TRIAL_EVERY_CHUNKS,
-    Encoder,
+    AloneEncoder,
 )
+from mvcd.codec.decode import decode, decode_into
+from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes
 from tests.codec.samples import BASE_ID, PACK, bf16, f32, noise, table, weights
@@ -81,9 +82,9 @@ planar = st.one_of(
 
 @given(planar, st.sampled_from([2, 4, 8]), st.booleans())
 def test_a_body_without_zstd_is_the_same_in_one_call(data, width, floats):
-    by_planes = Encoder()
+    by_planes = AloneEncoder()
     by_planes._until_body = 1
-    expected = by_planes._planes(memoryview(data), width, floats, None)
+    expected = by_planes.planes(memoryview(data), width, floats, None)
     scratch = bytearray(_planes.body_scratch(len(data)))
     body = _planes.encode_body(data, width, floats, BODY_CHOICES, scratch)
     split, n = memoryview(bytearray(len(data))), len(data) // width
@@ -99,7 +100,7 @@ def needs_zstd(plane):
         return False
     bits, repeats = _planes.probe(plane)
     few = repeats < FEW_REPEATS_PER_MILLE
-    return not few or (bits < FLAT_MILLIBITS and Encoder()._tiers(plane, bits) is None)
+    return not few or (bits < FLAT_MILLIBITS and AloneEncoder()._tiers(plane, bits) is None)
 
 
 def test_what_is_asked_of_a_body_must_fit():
@@ -114,16 +115,16 @@ def test_tensors_that_need_zstd_are_not_tried_in_one_call_each_time(monkeypatch)
     tried = []
     real = _planes.encode_body
     monkeypatch.setattr(
-        encode,
+        alone,
         "_planes",
         SimpleNamespace(**vars(_planes) | {"encode_body": lambda *a: tried.append(1) or real(*a)}),
     )
-    encoder, text = Encoder(), b"".join(f"{n % 10:04}".encode() for n in range(5000))
+    encoder, text = AloneEncoder(), b"".join(f"{n % 10:04}".encode() for n in range(5000))
     for _ in range(2 * TRIAL_EVERY_CHUNKS):
-        encoder._planes(memoryview(text), 4, False, None)
+        encoder.planes(memoryview(text), 4, False, None)
     assert len(tried) == 2
     for _ in range(TRIAL_EVERY_CHUNKS):
-        encoder._planes(memoryview(bf16(weights(5000))), 2, True, None)
+        encoder.planes(memoryview(bf16(weights(5000))), 2, True, None)
     assert len(tried) == 2 + TRIAL_EVERY_CHUNKS  # where it works, always
 
 
@@ -228,6 +229,54 @@ def test_a_few_changed_rows_are_a_tiny_delta():
     assert len(encoded.body) < 0.05 * len(after)
 
 
+@given(
+    st.lists(
+        st.sampled_from(["step", "still", "zeros", "unrelated", "longer", "tiny"]), max_size=24
+    ),
+    st.sampled_from(["BF16", "F32"]),
+)
+def test_many_deltas_come_back_whatever_is_among_them(kinds, dtype):
+    """Neighbours are taken to be alike, and pieces of other kinds among them are noticed."""
+    width, write = PACK[dtype]
+    before, after = weights(4000), weights(4000, seed=5, scale=1e-5)
+    stepped = [x + e for x, e in zip(before, after, strict=True)]
+    made = {
+        "step": (write(stepped), write(before)),
+        "still": (write(before), write(before)),
+        "zeros": (bytes(4000 * width), write(before)),
+        "unrelated": (write(weights(4000, seed=8)), write(before)),
+        "longer": (write(stepped + before[:9]), write(before)),
+        "tiny": (write(stepped[:9]), write(before[:9])),
+    }
+    pieces = [(*made[kind], 1.0) for kind in kinds]
+    offered = [(data, BASE_ID, base, pays) for data, base, pays in pieces]
+    found = Encoder().encode_deltas(offered, element_size=width, dtype=dtype)
+    for kind, encoded, (data, base, _) in zip(kinds, found, pieces, strict=True):
+        assert decode(encoded, base if encoded.base else None) == data
+        assert (encoded.base is not None) == (kind in ("step", "still", "longer"))
+
+
+def test_one_trial_speaks_for_its_neighbours(monkeypatch):
+    """Until one of them is worth less than it said."""
+    tried = []
+    real = Encoder._best_by_element
+    monkeypatch.setattr(
+        Encoder, "_best_by_element", lambda self, *a: tried.append(1) or real(self, *a)
+    )
+    before, after = weights(4000), weights(4000, seed=5, scale=1e-5)
+    stepped = bf16([x + e for x, e in zip(before, after, strict=True)])
+    step = (stepped, BASE_ID, bf16(before), 1.0)
+    unrelated = (bf16(weights(4000, seed=8)), BASE_ID, bf16(before), 1.0)
+    encoder = Encoder()
+    encoder.encode_deltas([step] * 2 * TRIAL_EVERY_CHUNKS, element_size=2, dtype="BF16")
+    assert len(tried) == 2
+    for data, id, base, pays in (step, step):
+        encoder.encode(data, element_size=2, dtype="BF16", base=(id, base), pays=pays)
+    assert len(tried) == 3, "one by one they are asked about as together"
+    encoder.encode_deltas([step, unrelated, step], element_size=2, dtype="BF16")
+    assert len(tried) == 5
+
+
 def test_a_delta_that_does_not_pay_is_not_taken():
     data = bf16(weights(40_000))
     unrelated = bf16(weights(40_000, seed=77))
@@ -317,11 +366,11 @@ SMALL = st.one_of(
 
 @given(data=SMALL)
 def test_small_bytes_are_encoded_as_all_are(data: bytes) -> None:
-    small = ENCODER.encode_small(data)
+    small = ENCODER.alone.encode_small(data)
     assert small._replace(body=bytes(small.body)) == Encoder().encode(data)
 
 
 @given(contents=st.lists(SMALL | st.builds(noise, st.integers(4000, 9000)), max_size=9))
 def test_many_are_encoded_as_one_by_one(contents: list[bytes]) -> None:
-    together = [e._replace(body=bytes(e.body)) for e in ENCODER.encode_each(contents)]
-    assert together == [ENCODER.encode_small(data) for data in contents]
+    together = [e._replace(body=bytes(e.body)) for e in ENCODER.alone.encode_each(contents)]
+    assert together == [ENCODER.alone.encode_small(data) for data in contents]

@@ -74,6 +74,18 @@ def test_c_is_the_reference(
     check(moved(base, kind[0], steps), base, *kind)
 
 
+@given(kind=kinds, parts=st.lists(st.tuples(sizes, st.integers(0, 9), changes), max_size=5))
+def test_many_in_one_call(kind: tuple[int, bool], parts: list[tuple[int, int, list[int]]]) -> None:
+    width, floats = kind
+    bases = [noise(size, seed=seed) for size, seed, _ in parts]
+    data = [moved(base, width, steps) for base, (_, _, steps) in zip(bases, parts, strict=True)]
+    scratch = bytearray(_rans.scratch(max(map(len, data), default=0), width))
+    shift = 7 if floats else 0
+    bodies = _rans.encode_each(data, bases, width, floats, shift, scratch)
+    pairs = zip(data, bases, strict=True)
+    assert bodies == [_rans.encode(x, y, width, floats, shift, scratch) for x, y in pairs]
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(("width", "floats"), KINDS)
 def test_long_input(level: int, width: int, floats: bool) -> None:
@@ -208,6 +220,12 @@ def test_a_damaged_body_is_corrupt() -> None:
         lambda s: _rans.encode(b"abcd", b"abcd", 2, True, 16, s),
         lambda s: _rans.encode(b"abcd", b"abcd", 2, True, -1, s),
         lambda s: _rans.encode(b"abcd", b"abcd", 2, True, 7, s[:-1]),
+        lambda s: _rans.encode_each([b"abcd"], [b"abcd"], 3, False, 0, s),
+        lambda s: _rans.encode_each([b"abcd", b"ab"], [b"abcd", b"a"], 2, False, 0, s),
+        lambda s: _rans.encode_each([b"abcd"], [], 2, False, 0, s),
+        lambda s: _rans.encode_each([b"abcd"], [b"abcd"], 1, True, 0, s),
+        lambda s: _rans.encode_each([b"abcd"], [b"abcd"], 2, True, 16, s),
+        lambda s: _rans.encode_each([b"ab", b"abcd"], [b"ab", b"abcd"], 2, True, 7, s[:-1]),
         lambda s: _rans.decode(b"", 4, b"abc", 2, None),
         lambda s: _rans.decode(b"", -4, b"", 2, None),
         lambda s: _rans.decode(b"", 4, b"abcd", 3, None),

@@ -60,7 +60,9 @@ def test_what_is_no_copy_stands_alone():
 def test_any_bits_come_back(data: bytes, base: bytes, start: int) -> None:
     """NaNs with payloads, -0, denormals, whatever the copy says, and tails."""
     start = min(start, len(base) // 2)
-    planes = Encoder()._planes(memoryview(data), 4, True, memoryview(widen(base, start, len(data))))
+    planes = Encoder().alone.planes(
+        memoryview(data), 4, True, memoryview(widen(base, start, len(data)))
+    )
     encoded = Encoded(Codec.WIDENED4, len(data), START.pack(start) + planes, BASE_ID)
     assert decode(encoded, base) == data
     out = bytearray(len(data))

@@ -30,7 +30,7 @@ def chain(depth: int, *, size: int = SIZE, seed: int = 1) -> list[tuple[ChunkId,
         raw = values[: size - level].tobytes()  # each shorter than the one before
         encoded = encoder.encode(raw, element_size=4, dtype="F32", base=base)
         if level % 3 == 2 and base is not None:
-            body = encoder._planes(memoryview(raw), 1, False, memoryview(base[1])[: len(raw)])
+            body = encoder.alone.planes(memoryview(raw), 1, False, memoryview(base[1])[: len(raw)])
             encoded = Encoded(Codec.DELTA1, len(raw), body, base[0])
         id = ChunkId.of(raw)
         found.append((id, encoded, raw))

@@ -35,6 +35,7 @@ _ENGINE: Table = {
     "mvcd.chunking": {"chunking/test_cut": "_cut"},
     "mvcd.codec": {
         "codec/test_decode": "encoded",
+        "codec/test_encode": "alone",
         "codec/test_planes": "_planes",
         "codec/test_rans": "_rans",
     },

@@ -15,12 +15,14 @@ from. Then that is the base, of this one as of the sibling, and no chain grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from mvcd.ids import Bytes, ChunkId
+from mvcd.inspect.spans import TensorInfo
 from mvcd.lateclasses import NamedTuple
-from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.record import MAX_DELTA_LEVELS
 
 MOST_LEVELS: Final = 3
 """Bases, one under the other, that reading a chunk may take."""
@@ -29,6 +31,14 @@ STEP_PAYS_SHARE: Final = 0.95
 ROOT_PAYS_SHARE: Final = 0.85
 """One to the beginning of the chain is. Above, the chunk is stored whole: what follows will have a base that is
 near instead, which is worth more than what is lost."""
+
+
+class TensorPiece(NamedTuple):
+    """A piece of a tensor for which a base is looked for: `data` is its piece `number`."""
+
+    tensor: TensorInfo
+    number: int
+    data: Bytes
 
 
 class Base(NamedTuple):
@@ -50,6 +60,27 @@ def chain_of(base_of: Callable[[ChunkId], ChunkId | None], chunk: ChunkId) -> li
     while (base := base_of(found[-1])) is not None and len(found) <= MAX_DELTA_LEVELS:
         found.append(base)
     return found
+
+
+def chains_of(
+    bases_of: Callable[[Collection[ChunkId]], Mapping[ChunkId, ChunkId | None]],
+    chunks: Collection[ChunkId],
+) -> dict[ChunkId, list[ChunkId]]:
+    """`chain_of` for each of these chunks, with one question for a level of all of them. Those are left out
+    under which something is not here."""
+    known: dict[ChunkId, ChunkId | None] = {}
+    new = set(chunks)
+    for _ in range(MAX_DELTA_LEVELS):
+        if not new:
+            break
+        found = bases_of(new)
+        known.update(found)
+        new = {base for base in found.values() if base is not None and base not in known}
+    chains: dict[ChunkId, list[ChunkId]] = {}
+    for chunk in chunks:
+        with suppress(KeyError):
+            chains[chunk] = chain_of(known.__getitem__, chunk)
+    return chains
 
 
 def choose(chain: list[ChunkId], *, siblings: bool) -> tuple[ChunkId, float]:

@@ -17,19 +17,20 @@ signs (sketches.py).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import compress, islice, repeat
 
 from mvcd.codec.likeness import SAMPLE_BYTES, difference_bits
 from mvcd.errors import IntegrityError
-from mvcd.ids import Bytes, ChunkId, RecipeId, VersionId
+from mvcd.ids import Bytes, ChunkId, Digest, RecipeId, VersionId
 from mvcd.inspect.spans import Layout, Span, TensorInfo
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Segment
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
 from mvcd.repo.bases.casts import LOST_BITS, WIDE, Casts, StoredCopies
-from mvcd.repo.bases.chains import Base, chain_of, choose
+from mvcd.repo.bases.chains import Base, TensorPiece, chains_of, choose
 from mvcd.repo.bases.likepaths import distance, form_of
 from mvcd.repo.bases.named import lies_in, named_beside
 from mvcd.repo.bases.namesakes import KindPlace, TensorIndex
@@ -171,6 +172,24 @@ class TensorBases:
     def get(self, id: ChunkId) -> bytes:
         return self.run.get(id) if self.run.has(id) else self.store.get(id)
 
+    def bases_of(self, ids: Collection[ChunkId]) -> dict[ChunkId, ChunkId | None]:
+        """The bases of those chunks that are here."""
+        found = {id: self.run.base(id) for id in ids if self.run.has(id)}
+        stored = self.store.infos([id for id in ids if id not in found])
+        return found | {ChunkId(id): info.base for id, info in stored.items()}
+
+    def read(self, ids: Collection[ChunkId]) -> dict[Digest, bytes]:
+        """The raw bytes of those chunks that are here, to make differences to."""
+        found: dict[Digest, bytes] = {}
+        for id in ids:
+            with suppress(IntegrityError):
+                if self.run.has(id):
+                    found[id] = self.run.get(id)
+        with suppress(IntegrityError):
+            left = [id for id in ids if id not in found]
+            found.update(self.store.get_many(left, as_bases=True))
+        return found
+
 
 class FileTensors:
     """Bases for the tensors of one file, from the parent's version of it or from files like it."""
@@ -247,26 +266,47 @@ class FileTensors:
             edited = self._edited
         return repeat(None, len(chunks)) if edited is None else edited.bases(chunks, start)
 
-    def base(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
-        """What to subtract from `data`, piece `index` of `tensor`."""
-        try:
-            with self._lock:
-                before, stated = self._before.at(tensor, index), self._stated_at(tensor, index)
-            piece = self._nearer(tensor, data, before, stated)
-            cast = self._cast(tensor, index, data)
-            if cast is not None and not self._is_near(data, piece):
-                return cast
-            if piece is None:
-                return None
-            links = chain_of(self._known.base_of, piece.chunk)
-            siblings = len(links) > 1 and self._siblings.told(
-                lambda: self._bits(tensor, data, links[1]) <= self._bits(tensor, data, links[0])
-            )
-            id, pays = choose(links, siblings=siblings)
-            source = None if piece.other is None else (piece.other, last_part(tensor))
-            return Base(id, self._known.get(id), pays, source)
-        except IntegrityError:
-            return None
+    def bases(self, pieces: Sequence[TensorPiece]) -> list[Base | None]:
+        """What to subtract from each piece of the file; they are read together."""
+        found: list[Base | None] = [None] * len(pieces)
+        before: dict[int, Piece] = {}
+        for number, piece in enumerate(pieces):
+            with suppress(IntegrityError):
+                proposed = self._proposed(piece)
+                if isinstance(proposed, Base):
+                    found[number] = proposed
+                elif proposed is not None:
+                    before[number] = proposed
+        chains = chains_of(self._known.bases_of, {piece.chunk for piece in before.values()})
+        chosen: dict[int, tuple[ChunkId, float]] = {}
+        for number, there in before.items():
+            if there.chunk in chains:
+                links = chains[there.chunk]
+                with suppress(IntegrityError):
+                    siblings = self._are_siblings(pieces[number], links)
+                    chosen[number] = choose(links, siblings=siblings)
+        raws = self._known.read({id for id, _ in chosen.values()})
+        for number, (id, pays) in chosen.items():
+            if id in raws:
+                other, part = before[number].other, last_part(pieces[number].tensor)
+                found[number] = Base(id, raws[id], pays, other and (other, part))
+        return found
+
+    def _proposed(self, piece: TensorPiece) -> Base | Piece | None:
+        """The chunk that was there before, or a copy that is nearer."""
+        tensor, index, data = piece
+        with self._lock:
+            before, stated = self._before.at(tensor, index), self._stated_at(tensor, index)
+        nearer = self._nearer(tensor, data, before, stated)
+        cast = self._cast(tensor, index, data)
+        return nearer if cast is None or self._is_near(data, nearer) else cast
+
+    def _are_siblings(self, piece: TensorPiece, links: list[ChunkId]) -> bool:
+        """Whether a piece is no nearer to the one before than to that one's base."""
+        tensor, _, data = piece
+        return len(links) > 1 and self._siblings.told(
+            lambda: self._bits(tensor, data, links[1]) <= self._bits(tensor, data, links[0])
+        )
 
     def _cast(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
         """The BF16 copy of F32 `data`."""

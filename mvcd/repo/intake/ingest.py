@@ -19,20 +19,16 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import count, repeat
+from itertools import count
 
 from mvcd.chunking.chunker import StreamCutter
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
-from mvcd.codec.encode import Encoder
-from mvcd.codec.encoded import Encoded
 from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId, Digest
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.spans import Layout
 from mvcd.monitor import Monitor
-from mvcd.repo.bases.chains import Base
 from mvcd.repo.contents.digests import DigestAlgorithm, RunningDigests
 from mvcd.repo.contents.drafts import Done, Draft, DraftPiece, digested, shape_of
 from mvcd.repo.contents.pipeline import Pipeline
@@ -46,8 +42,8 @@ from mvcd.repo.intake.loading import (
     open_regular,
     read_by,
 )
+from mvcd.repo.intake.pieceencoder import PieceEncoder
 from mvcd.repo.intake.smallfiles import (
-    EDITED_BYTES,
     ReadFile,
     SmallFile,
     are_few,
@@ -94,7 +90,7 @@ class Ingest:
         self._monitor = monitor
         self._bases = bases
         self._pipeline = Pipeline(workers=workers)
-        self._local = threading.local()
+        self._encoder = PieceEncoder(bases)
         self._buffers: list[bytearray] = []
         self._results: list[Ingested] = []
         self._several = False  # large files: one may be the base of another
@@ -148,7 +144,7 @@ class Ingest:
     def _load_group(self, group: Sequence[Source]) -> tuple[list[ReadFile], Ready]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
         results = self._digest_group(group)
-        return results, make_ready(results, self._target, self._encoder)
+        return results, make_ready(results, self._target, self._encoder.plain.alone)
 
     def _digest_group(self, group: Sequence[Source]) -> list[ReadFile]:
         """Reads and digests all files, the small ones in one call; encodes what is new of the others."""
@@ -171,7 +167,7 @@ class Ingest:
         chunks = [d.id for f in loaded for d in f.done if d.id is not None]
         known = iter(self._target.known(chunks))
         for one in loaded:
-            self._encode_absent(one.result.path, one.layout, one.done, known, 0)
+            self._encoder.encode(one.result.path, one.layout, one.done, known, 0)
         return results
 
     def _read_group(self, group: Sequence[Source]) -> Iterator[tuple[FileStat, bytes] | Unread]:
@@ -216,7 +212,7 @@ class Ingest:
         if not isinstance(what, SmallFile):
             file, piece = what
             return self._put(file.result.path, file.layout, piece)
-        stored = self._target.put_chunk(id, self._encoder.encode_small(what.data))
+        stored = self._target.put_chunk(id, self._encoder.plain.alone.encode_small(what.data))
         self.bytes_stored += stored
         return len(what.data) if stored else 0
 
@@ -291,10 +287,13 @@ class Ingest:
         return draft, kind
 
     def _receive_batch(self, path: str, draft: Draft, buffer: bytearray, done: list[Done]) -> None:
-        chunks = [d for d in done if d.id is not None]
-        absent = self._target.absent([d.id for d in chunks if d.id is not None])
+        chunks = [(d, d.id) for d in done if d.id is not None]
+        bases = (d.encoded.base for d in done if d.encoded is not None)
+        # with their bases, which `put` would ask for one by one
+        ids = [*(id for _, id in chunks), *(base for base in bases if base is not None)]
+        absent = self._target.absent(ids)
         new = sum(
-            self._put(path, draft.layout, d) for d, a in zip(chunks, absent, strict=True) if a
+            self._put(path, draft.layout, d) for (d, _), a in zip(chunks, absent, strict=False) if a
         )
         draft.accept(done)
         self._put_objects(draft.take_objects())
@@ -323,13 +322,6 @@ class Ingest:
 
     # ---------------------------------------------------------------- in the workers
 
-    @property
-    def _encoder(self) -> Encoder:
-        encoder: Encoder | None = getattr(self._local, "encoder", None)
-        if encoder is None:
-            encoder = self._local.encoder = Encoder()
-        return encoder
-
     def _encode(
         self,
         path: str,
@@ -340,56 +332,23 @@ class Ingest:
     ) -> list[Done]:
         done = [digested(piece, shape) for piece in pieces]
         known = self._target.known([item.id for item in done if item.id is not None])
-        self._encode_absent(path, shape, done, iter(known), start)
+        self._encoder.encode(path, shape, done, iter(known), start)
         if self._digests:
             bring()
         return done
-
-    def _encode_absent(
-        self, path: str, shape: Layout, done: Sequence[Done], known: Iterator[bool], start: int
-    ) -> None:
-        """Encodes those of a file's consecutive pieces, from offset `start` on, that the target has not."""
-        chunks = [(d, d.id, next(known)) for d in done if d.id is not None]
-        bases: Iterator[Base | None] = repeat(None)
-        size = sum(len(d.piece.data) for d, _, _ in chunks)
-        if not shape.format and size >= EDITED_BYTES and not all(have for _, _, have in chunks):
-            finder = self._bases(path)
-            if finder is not None:
-                bases = finder.edited([(id, len(d.piece.data)) for d, id, _ in chunks], start)
-        for (item, _, have), base in zip(chunks, bases, strict=False):
-            if not have:
-                item.encoded = self.encode_piece(path, shape, item.piece, base)
-
-    def encode_piece(
-        self, path: str, shape: Layout, piece: DraftPiece, base: Base | None = None
-    ) -> Encoded:
-        """With this base, or with one that is found for it."""
-        tensor = shape.spans[piece.span].tensor
-        size, dtype = (1, None) if tensor is None else (tensor.element_size, tensor.dtype)
-        finder = None if tensor is None and base is None else self._bases(path)
-        if tensor is not None and finder is not None:
-            base = finder.base(tensor, piece.index, piece.data)
-        if finder is None or base is None:
-            return self._encoder.encode(piece.data, element_size=size, dtype=dtype)
-        encoded = self._encoder.encode(
-            piece.data, element_size=size, dtype=dtype,
-            base=(base.chunk, base.data), pays=base.pays, widen=base.widen,
-        )  # fmt: skip
-        finder.taken(base, paid=encoded.base is not None)
-        return encoded
 
     # ---------------------------------------------------------------- in the receiving thread
 
     def _put(self, path: str, shape: Layout, item: Done) -> int:
         """Raw bytes that were new: none if another file of this run brought the chunk."""
         assert item.id is not None
-        encoded = item.encoded or self.encode_piece(path, shape, item.piece)
+        encoded = item.encoded or self._encoder.encode_one(path, shape, item)
         try:
             stored = self._target.put_chunk(item.id, encoded)
         except (
             MissingObject
         ):  # a base that another file held, which was written over before it was put
-            encoded = self._encoder.encode(item.piece.data)
+            encoded = self._encoder.plain.encode(item.piece.data)
             stored = self._target.put_chunk(item.id, encoded)
         self.bytes_stored += stored
         if stored and self._several and shape.format:

@@ -9,12 +9,12 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
-from mvcd.ids import Bytes, ChunkId, Digest, RecipeId
+from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.spans import Layout, ReadAt, TensorInfo
+from mvcd.inspect.spans import Layout, ReadAt
 from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Mode
-from mvcd.repo.bases.chains import Base
+from mvcd.repo.bases.chains import Base, TensorPiece
 from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
 from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.ondisk.reading import unread
@@ -32,8 +32,8 @@ class BaseFinder(Protocol):
         """The file, which lies at `place`, is read from now on. Returns whether all that was read before must
         have been put first."""
 
-    def base(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
-        """For `data`, the piece at `index` of a tensor. From any thread."""
+    def bases(self, pieces: Sequence[TensorPiece]) -> Sequence[Base | None]:
+        """For each of some pieces of the file's tensors. From any thread."""
 
     def edited(self, chunks: Sequence[tuple[ChunkId, int]], start: int) -> Iterator[Base | None]:
         """For consecutive chunks (id, size in bytes) of a file without tensors, from offset `start` on."""

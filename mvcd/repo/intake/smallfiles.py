@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from mvcd.codec.encode import Encoder
+from mvcd.codec.alone import AloneEncoder
 from mvcd.ids import ChunkId, RecipeId
 from mvcd.inspect.beginnings import may_hold_tensors
 from mvcd.inspect.kinds import UNKNOWN, kind_of, may_tell
@@ -85,7 +85,7 @@ def small_files(files: Sequence[tuple[Source, FileStat, bytes]]) -> list[SmallFi
     return found
 
 
-def make_ready(results: list[ReadFile], target: Target, encoder: Encoder) -> Ready:
+def make_ready(results: list[ReadFile], target: Target, encoder: AloneEncoder) -> Ready:
     """The recipes of the small ones among files that were read, and their chunks that the target does not know.
     Such a file gives way to its result; one with a known chunk stays, for that may go meanwhile."""
     small = [(at, f) for at, f in enumerate(results) if isinstance(f, SmallFile)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from safetensors.numpy import save
 
 from mvcd.ids import ChunkId
 from mvcd.repo.bases import finding, others
-from mvcd.repo.bases.chains import MOST_LEVELS, chain_of
+from mvcd.repo.bases.chains import MOST_LEVELS, Base, TensorPiece, chain_of
 from tests.support.torchfile import View, torch_zip
 from tests.support.workspace import Bench
 
@@ -62,15 +63,15 @@ def test_what_a_difference_does_not_pay_for_is_given_up(
     """Another run of the same network: no further chunk is read for nothing."""
     stored_share(bench, {"a/model.safetensors": network(1)})
     asked: list[int] = []
-    real = finding.FileTensors.base
+    real = finding.FileTensors.bases
     monkeypatch.setattr(others, "GIVE_UP_CHUNKS", 2)
-    monkeypatch.setattr(
-        finding.FileTensors,
-        "base",
-        lambda self, tensor, index, data: (
-            asked.append((found := real(self, tensor, index, data)) is not None) or found
-        ),
-    )
+
+    def bases(self: finding.FileTensors, pieces: Sequence[TensorPiece]) -> list[Base | None]:
+        found = real(self, pieces)
+        asked.extend(base is not None for base in found)
+        return found
+
+    monkeypatch.setattr(finding.FileTensors, "bases", bases)
     stored_share(bench, {"b/model.safetensors": network(2)})
     assert 2 <= sum(asked) < len(asked) == 15, "some are asked for before the first answers"
 
