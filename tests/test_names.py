@@ -119,7 +119,7 @@ MEASURES_NOTHING = {
     "mvc.cli.screens.diff.data": "_WHOLE",
     "mvcd.chunking.cut": "PROPOSAL_LIMIT",
     "mvcd.codec.decode": "PLANE_RAW PLANE_FILL PLANE_ZSTD PLANE_TIERS",
-    "mvcd.codec.encode": "SMALL_LEVEL",
+    "mvcd.codec.alone": "SMALL_LEVEL",
     "mvcd.codec.planes": "ONE HALF_OVER_LN2",
     "mvcd.codec.rans": "SCALE LOW",
     "mvcd.daemon.claims": "NOTHING_NEW",

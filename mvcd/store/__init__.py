@@ -12,7 +12,8 @@ What a store is, and the three there are:
 
 The parts of an open store, and who works with them:
     parts       index, packs, journal, directories
-    reader, levels    objects looked up, read, decoded, checked | what they rest on
+    reader      objects looked up, read, decoded, checked
+    levels, baselevels    what one rests on | what many rest on, read together
     readorder   in which order they are read, and what is told ahead
     session     objects appended; rows and refs in one transaction
     arrivals    checked objects on their way into a session

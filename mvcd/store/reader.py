@@ -14,7 +14,7 @@ from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store import _records
 from mvcd.store.api import ObjectInfo
-from mvcd.store.below import decode_above, records_of
+from mvcd.store.baselevels import decode_above, records_of
 from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import digests_of, frame_by_frame, gather
 from mvcd.store.index import Index

@@ -2,7 +2,7 @@
 
 ingest       all of it, for many files
 smallfiles   small files without tensors, many in one call
-pieceencoder pieces as stored bytes, as differences where bases are proposed
+pieceencoder  pieces as stored bytes, as differences where bases are proposed
 loading      what is read of one file, who proposes bases for it, and what comes back
 copiesfirst  the order of large files: copies before their masters
 targets      where the objects go

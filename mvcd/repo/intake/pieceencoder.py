@@ -6,7 +6,7 @@ Every function may be called from any thread; each thread has an encoder of its 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, repeat
 
 from mvcd.codec.encode import Encoder
@@ -48,29 +48,27 @@ class PieceEncoder:
             return
         if shape.format:
             for at in range(0, len(absent), _TOGETHER_CHUNKS):
-                some = absent[at : at + _TOGETHER_CHUNKS]
-                self._encode_each(path, shape, some, self._for_tensors(path, shape, some))
+                self._encode_tensors(path, shape, absent[at : at + _TOGETHER_CHUNKS])
             return
         sizes = [(id, len(item.piece.data)) for item, id, _ in chunks]
-        before = zip(chunks, self._for_edited(path, sizes, start), strict=False)
-        self._encode_each(path, shape, absent, (base for (_, _, have), base in before if not have))
+        # a base is read when it is asked for: the one before may have been the last that is tried
+        for (item, _, have), base in zip(chunks, self._edited(path, sizes, start), strict=False):
+            if not have:
+                item.encoded = self._encoded(path, shape, item.piece, base)
 
     def encode_one(self, path: str, shape: Layout, item: Done) -> Encoded:
         """A piece that was known, and is not any more."""
         (base,) = self._for_tensors(path, shape, [item])
         return self._encoded(path, shape, item.piece, base)
 
-    def _encode_each(
-        self, path: str, shape: Layout, items: Sequence[Done], bases: Iterable[Base | None]
-    ) -> None:
-        pairs = zip(items, bases, strict=False)
+    def _encode_tensors(self, path: str, shape: Layout, items: Sequence[Done]) -> None:
+        pairs = zip(items, self._for_tensors(path, shape, items), strict=True)
         for kind, group in groupby(pairs, lambda pair: _kind(shape, *pair)):
-            some = list(group)
-            if kind is None:
-                for item, base in some:
-                    item.encoded = self._encoded(path, shape, item.piece, base)
-            else:
-                self._encode_deltas(path, kind, some)
+            if kind is not None:
+                self._encode_deltas(path, kind, list(group))
+                continue
+            for item, base in group:
+                item.encoded = self._encoded(path, shape, item.piece, base)
 
     def _encode_deltas(
         self, path: str, kind: tuple[int, str], pairs: Sequence[tuple[Done, Base | None]]
@@ -99,7 +97,7 @@ class PieceEncoder:
             finder.taken(base, paid=encoded.base is not None)
         return encoded
 
-    def _for_edited(
+    def _edited(
         self, path: str, chunks: Sequence[tuple[ChunkId, int]], start: int
     ) -> Iterator[Base | None]:
         """What chunks (id, size in bytes) of a file without tensors were before."""
