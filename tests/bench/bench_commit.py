@@ -5,6 +5,9 @@ fresh    a BF16 safetensors file of --size, committed into a new repository, aga
          starts to track, our `add` + `commit` is counted; against the others `commit` alone. The
          file is in the page cache for all of them, as it is right after training wrote it.
 second   the same file after one per cent of it was changed in place, against `dvc add` of the same.
+next     a checkpoint in which all weights moved a little, after the one before was committed, against
+         `cp` + `sync` of it. It is stored as a difference, so the one before is read too.
+others   an FP32 file of --size, and a BF16 file of 87 MiB (a small model), fresh, against the same.
 edits    a plain file of --size without structure: one byte changed, 1 KiB inserted, 1 KiB appended.
 """
 
@@ -21,6 +24,7 @@ from measure import Cost, interleave
 from report import Bench, main
 
 _NAME = "model.safetensors"
+_SMALL_MODEL = 87 * data.MIB
 
 
 def fresh(bench: Bench, source: Path) -> None:
@@ -100,6 +104,59 @@ def second(bench: Bench, source: Path) -> None:
     )
 
 
+def next_checkpoint(bench: Bench, before: Path) -> None:
+    """Commit of what a training run writes next."""
+    mvc, after = bench.programs.mvc, before.with_name("next.safetensors")
+    data.step(before, after)
+
+    def subject(directory: Path) -> Mapping[str, Cost]:
+        mvc.init(directory)
+        shutil.copyfile(before, directory / _NAME)
+        mvc.save(directory)
+        shutil.copyfile(after, directory / _NAME)
+        return {"mvc commit, next checkpoint": mvc.commit(directory)}
+
+    _against_a_copy(bench, "mvc commit, next checkpoint", subject, after, limit=1.2)
+    after.unlink()
+
+
+def fresh_alone(bench: Bench, kind: str, size: int, *, limit: float) -> None:
+    """First commit of another file."""
+    mvc, source = bench.programs.mvc, bench.scratch / "source" / f"{kind}.safetensors"
+    data.make(kind, source, size)
+    name = f"mvc commit, {kind.upper()} {size // data.MIB} MiB"
+
+    def subject(directory: Path) -> Mapping[str, Cost]:
+        mvc.init(directory)
+        shutil.copyfile(source, directory / _NAME)
+        return {name: mvc.save(directory)["mvc commit"]}
+
+    _against_a_copy(bench, name, subject, source, limit=limit)
+    source.unlink()
+
+
+def _against_a_copy(
+    bench: Bench,
+    name: str,
+    subject: Callable[[Path], Mapping[str, Cost]],
+    source: Path,
+    *,
+    limit: float,
+) -> None:
+    copy = f"cp + sync beside {name.removeprefix('mvc ')}"
+    rounds = interleave(
+        {
+            "mvc": subject,
+            "cp": lambda at: {copy: bench.programs.shell.copy_durably(source, at / _NAME)},
+        },
+        rounds=bench.rounds,
+        scratch=bench.scratch,
+    )
+    bench.keep_rounds(rounds, raw=source.stat().st_size)
+    ratio = partial(rounds.ratio, name, copy)
+    bench.at_most(f"`{name}`: wall time against `cp` + `sync`", limit, "x", ratio)
+
+
 def edits(bench: Bench) -> None:
     """What the smallest edits of a plain file add to the store."""
     mvc, middle = bench.programs.mvc, bench.size // 2
@@ -134,6 +191,9 @@ def body(bench: Bench) -> None:
     source = data.make("bf16", bench.scratch / "source" / _NAME, bench.size)
     fresh(bench, source)
     second(bench, source)
+    next_checkpoint(bench, source)
+    fresh_alone(bench, "fp32", bench.size, limit=0.9)
+    fresh_alone(bench, "bf16", min(bench.size, _SMALL_MODEL), limit=1.5)
     shutil.rmtree(source.parent)
     edits(bench)
 

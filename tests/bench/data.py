@@ -182,6 +182,22 @@ def nudge(path: Path, *, fraction: float, seed: int) -> None:
                 position += n
 
 
+def step(before: Path, after: Path) -> None:
+    """Write a BF16 safetensors file in which each weight of `before` moved by up to 7 units in the last place.
+
+    A step of training. The header stays.
+    """
+    source = random.Random(3)
+    with before.open("rb") as old, after.open("wb") as new:
+        length = old.read(8)
+        new.write(length + old.read(int.from_bytes(length, "little")))
+        while piece := old.read(MIB):
+            noise = int.from_bytes(source.randbytes(len(piece)), "little")
+            noise &= int.from_bytes(b"\x07\x00" * (len(piece) // 2), "little")
+            moved = int.from_bytes(piece, "little") ^ noise
+            new.write(moved.to_bytes(len(piece), "little"))
+
+
 def flip_byte(path: Path, *, at: int) -> None:
     """Change the one byte at offset `at`."""
     with path.open("r+b") as file:
