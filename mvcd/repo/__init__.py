@@ -12,6 +12,7 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     joining/    what other lines and single versions did, taken over; unsaved work put aside
     change/     verbs that make versions, move names and rewrite files
     compare/    what differs between two versions
+    tensors/    what became of every tensor between two sides
     restore/    from versions to files
     workspace/  from files to versions: what lies in the workspace, and what of it is new
     core/       what every verb stands on: where a repository lives, its settings, its store, its remotes

@@ -141,8 +141,11 @@ _REPO: Table = {
         "repo/compare/test_architecture_diff": "architecture modelfiles",
         "repo/compare/test_data_diff": "data",
         "repo/compare/test_diff": "sides",
-        "repo/compare/test_tensor_changes": "tensorchanges tensortable",
-        "repo/compare/test_weights": "tensormatch tensorrows",
+        "repo/compare/test_tensor_changes": "tensorchanges",
+    },
+    "mvcd.repo.tensors": {
+        "repo/compare/test_tensor_changes": "tensortable",
+        "repo/compare/test_weights": "figures labelled sameness tensordiff tensormatch tensorrows",
     },
     "mvcd.repo.restore": {
         "repo/restore/test_early": "early_home",

@@ -195,11 +195,12 @@ class Diff(Shown):
     @cached_property
     def weights(self) -> Weights:
         """Tensors by name; empty if the component was not asked for."""
-        from mvcd.repo.compare import weights  # late: start-up
+        from mvcd.repo.compare.weights import weights  # late: start-up
+        from mvcd.repo.tensors.labelled import Weights
 
         if Component.WEIGHTS not in self.components:
-            return weights.Weights.none()
-        return weights.weights(self._core, self._sides)
+            return Weights.none()
+        return weights(self._core, self._sides)
 
     @cached_property
     def since(self) -> Mapping[str, Diff]:
@@ -335,9 +336,9 @@ class _LastSides:
 
 def tensors(core: Core, rev: str) -> Weights:
     """The tensors of a version, as `Repo.tensors` has them."""
-    from mvcd.repo.compare import weights  # late: start-up
+    from mvcd.repo.compare.weights import weights  # late: start-up
 
-    return weights.weights(core, sides_of(core, EMPTY.id.hex(), rev))
+    return weights(core, sides_of(core, EMPTY.id.hex(), rev))
 
 
 def _public(core: Core, sides: Sides, components: Collection[Component] | None = None) -> Diff:

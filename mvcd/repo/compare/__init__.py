@@ -5,10 +5,7 @@ narrowing   a part of a side, or one directory or file of it
 earlier     which checkpoint went before one that came
 diff        the five differences, from records and manifests
 tensorchanges  which tensors changed, names and counts
-weights     what became of every tensor
-tensortable  the tensors of one side, and whether they have figures
-tensormatch  which tensor of one side is which of the other
-tensorrows  both sides' tensors, gathered
+weights     the tensors of both sides
 modelfiles  what weight files say of a network
 architecture  what changed in the network
 dumped      settings that a library wrote down whole

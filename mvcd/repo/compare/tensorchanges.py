@@ -1,4 +1,4 @@
-"""Which tensors changed: names and counts, no figures. By name across files, as weights.py matches them."""
+"""Which tensors changed: names and counts, no figures. By name across files, as tensormatch.py matches them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from mvcd.inspect.layers import model_of
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.monitor import Silent
 from mvcd.repo.compare.sides import Side, Sides
-from mvcd.repo.compare.tensortable import TensorSide
-from mvcd.repo.compare.weights import TensorDiff, Weights
 from mvcd.repo.contents.pieces import Content, UnreadableContent
 from mvcd.repo.records.differences import WeightChanges
+from mvcd.repo.tensors.labelled import Weights
+from mvcd.repo.tensors.tensordiff import TensorDiff
+from mvcd.repo.tensors.tensortable import TensorSide, TensorSides
 
 READ_BYTES = 64 << 20
 """Read at most to tell whether tensors of formats that do not rule the cutting (npz, GGUF, ONNX, TensorFlow)
@@ -20,10 +21,8 @@ changed: mostly their chunks tell, at the seams their bytes must. A tenth of a s
 
 def compare_tensors(sides: Sides) -> WeightChanges:
     """Compares changed weight files. What is not here, pruned or never fetched, takes no part."""
-    table = Weights(
-        _side(sides, sides.old), _side(sides, sides.new), Silent(), lambda: sides.changes,
-        equal_files=False, read_bytes=READ_BYTES,
-    )  # fmt: skip
+    both = TensorSides(_side(sides, sides.old), _side(sides, sides.new))
+    table = Weights(both, Silent(), lambda: sides.changes, equal_files=False, read_bytes=READ_BYTES)
     files: dict[str, list[TensorDiff]] = {}
     across: list[TensorDiff] = []
     alone: list[tuple[str, TensorDiff]] = []

@@ -14,9 +14,10 @@ from safetensors.numpy import save
 
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.entry import PathMap
-from mvcd.repo.compare import architecture, tensorchanges, tensortable
+from mvcd.repo.compare import architecture, tensorchanges
 from mvcd.repo.compare.architecture import compare_architecture
 from mvcd.repo.records.results import Diff
+from mvcd.repo.tensors import tensortable
 from tests.support.workspace import Bench
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]

@@ -14,8 +14,9 @@ from safetensors.numpy import save
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
 from mvcd.inspect.gguf import BLOCKS
-from mvcd.repo.compare.tensortable import TensorForm
-from mvcd.repo.compare.weights import TensorDiff, Weights
+from mvcd.repo.tensors.labelled import Weights
+from mvcd.repo.tensors.tensordiff import TensorDiff
+from mvcd.repo.tensors.tensortable import TensorForm
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save
 
 from mvcd.errors import Failure
-from mvcd.repo.compare.weights import Weights
+from mvcd.repo.tensors.labelled import Weights
 from tests.support.workspace import Bench
 
 BINS = 16

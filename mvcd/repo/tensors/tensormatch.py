@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from mvcd.inspect.layers import Layer, model_of, renamed_layers
 from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.objects.entry import Entry
-from mvcd.repo.compare.tensortable import TensorRow
+from mvcd.repo.tensors.tensortable import TensorRow
 
 Pair = tuple[TensorRow | None, TensorRow | None]
 

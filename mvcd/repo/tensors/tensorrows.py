@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from mvcd.inspect.trainingstate import state_in
 from mvcd.objects.entry import Entry
-from mvcd.repo.compare.tensormatch import equal_files
-from mvcd.repo.compare.tensortable import TensorRow, TensorSide
 from mvcd.repo.contents.files import ABSENT
+from mvcd.repo.tensors.tensormatch import equal_files
+from mvcd.repo.tensors.tensortable import TensorRow, TensorSide, TensorSides
 
 
 @dataclass(slots=True)
@@ -31,8 +31,7 @@ class Rows:
 
 
 def gather(
-    old: TensorSide,
-    new: TensorSide,
+    sides: TensorSides,
     changed: Collection[str],
     *,
     equal_headers: bool = False,
@@ -43,12 +42,12 @@ def gather(
     found = Rows()
     try:
         near = None if equal_recipes else changed
-        entries = old.entries(near), new.entries(near)
+        entries = sides.old.entries(near), sides.new.entries(near)
     except ABSENT:
         found.absent.append("")
         return found
     equal = equal_files(*entries, changed)
-    for side, files, rows in zip((old, new), entries, (found.old, found.new), strict=True):
+    for side, files, rows in zip(sides, entries, (found.old, found.new), strict=True):
         if not equal_recipes:
             files = {path: entry for path, entry in files.items() if path not in equal}  # noqa: PLW2901
         _gather(found, side, files, rows, set() if equal_headers else equal)

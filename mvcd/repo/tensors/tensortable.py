@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
 from math import prod
+from typing import NamedTuple
 
 from mvcd.inspect import turning
 from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt
@@ -187,6 +188,19 @@ class TensorSide:
             placed = self._files.find(path)
             self._companions[path] = None if placed is None else placed.entry
         return self._companions[path]
+
+
+class TensorSides(NamedTuple):
+    """Both sides of a comparison."""
+
+    old: TensorSide
+    new: TensorSide
+
+    def level(self, old: TensorRow, new: TensorRow) -> tuple[TensorRow, TensorRow]:
+        """Both with their axes in one order."""
+        if old.order == new.order:
+            return old, new
+        return self.old.turned(old), self.new.turned(new)
 
 
 def _directories_above(path: str) -> Iterator[str]:
