@@ -64,6 +64,13 @@ def test_records_and_other_components_are_compared(grown: Bench) -> None:
     assert (dict(table), table.absent) == ({}, ("",))
 
 
+def test_weights_are_compared_without_the_lists_of_other_files(grown: Bench) -> None:
+    """The metrics changed too: to find out that they are no weights took the list of the data."""
+    prune(grown.repo, "v1", [Component.DATA])
+    diff = grown.repo.diff("v1", "v3")
+    assert diff.tensors["m.safetensors"].changed == ("head", "layers.0.w", "layers.1.w")
+
+
 def test_nothing_of_two_versions_is_here(grown: Bench) -> None:
     prune(grown.repo, "v1")
     prune(grown.repo, "v2")

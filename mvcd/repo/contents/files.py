@@ -44,8 +44,10 @@ class VersionFiles:
         self._version = version
         self._fetch = fetch
 
-    def find(self, path: str) -> Placed | None:
+    def find(self, path: str, components: Collection[Component] | None = None) -> Placed | None:
         for component, root in self._version.components.items():
+            if components is not None and component not in components:
+                continue
             if root.root is not None and (entry := find(root.root, self._fetch, path)) is not None:
                 return Placed(component, entry)
         return None

@@ -77,9 +77,10 @@ class TensorSide:
         return found if changed is None and not self._also else dict(sorted(found.items()))
 
     def _touched(self, changed: Collection[str]) -> Iterator[Placed]:
-        """Weight files of these paths, and those in a directory above one of them whose data may be there."""
-        weights = (p for p in map(self._files.find, changed) if p is not None)
-        yield from (p for p in weights if p.component is Component.WEIGHTS)
+        """Weight files of these paths, and those in a directory above one of them whose data may be there.
+        Lists of other components' files need not be here."""
+        weights = (self._files.find(path, [Component.WEIGHTS]) for path in changed)
+        yield from (p for p in weights if p is not None)
         for directory in {above for path in changed for above in _directories_above(path)}:
             listed = self._files.directory(directory, [Component.WEIGHTS]).items()
             yield from (p for name, p in listed if p is not None and may_lean_on_others(name))
