@@ -228,17 +228,14 @@ class Diff(Shown):
             return 0
         if self._unread:
             return limit + 1  # even to tell whether they changed was too much
-        wanted = self.weights.to_measure(None if paths is None else {*paths, *self._across_paths()})
-        size = self.weights.bytes_of(wanted)
+        weights = self.weights
+        wanted = weights.to_measure(None if paths is None else {*paths, *weights.moved_to()})
+        size = weights.bytes_of(wanted)
         if size > limit:
             return size
         with suppress(Failure):  # the workspace changes while it is read
-            self.weights.measure(wanted)
+            weights.measure(wanted)
         return 0
-
-    def _across_paths(self) -> set[str]:
-        pairs = ((t.old, t.new) for t in self.weights.values())
-        return {b.path for a, b in pairs if a is not None and b is not None and a.path != b.path}
 
     @cached_property
     def architecture(self) -> ArchitectureChange:

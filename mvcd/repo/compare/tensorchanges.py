@@ -10,7 +10,8 @@ from mvcd.monitor import Silent
 from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.pieces import Content, UnreadableContent
 from mvcd.repo.records.differences import WeightChanges
-from mvcd.repo.tensors.labelled import Weights
+from mvcd.repo.tensors.differing import Differing
+from mvcd.repo.tensors.figures import Figures
 from mvcd.repo.tensors.tensordiff import TensorDiff
 from mvcd.repo.tensors.tensortable import TensorSide, TensorSides
 
@@ -22,12 +23,12 @@ changed: mostly their chunks tell, at the seams their bytes must. A tenth of a s
 def compare_tensors(sides: Sides) -> WeightChanges:
     """Compares changed weight files. What is not here, pruned or never fetched, takes no part."""
     both = TensorSides(_side(sides, sides.old), _side(sides, sides.new))
-    table = Weights(both, Silent(), lambda: sides.changes, equal_files=False, read_bytes=READ_BYTES)
+    table = Differing(both, lambda: sides.changes, Figures(both, Silent()), read_bytes=READ_BYTES)
     files: dict[str, list[TensorDiff]] = {}
     across: list[TensorDiff] = []
     alone: list[tuple[str, TensorDiff]] = []
     came: dict[str, int] = {}
-    for tensor in table.values():
+    for tensor in table.tensors:
         paths = {form.path for form in (tensor.old, tensor.new) if form is not None}
         path = min(paths)
         if tensor.new is not None and _came(sides, tensor.new.path):
@@ -45,7 +46,7 @@ def compare_tensors(sides: Sides) -> WeightChanges:
         _changes(across) if across else None,
         tuple(path for path in table.absent if path),
         came,
-        any(tensor.problem == UnreadableContent.LARGE for tensor in table.values()),
+        any(tensor.problem == UnreadableContent.LARGE for tensor in table.tensors),
     )
 
 

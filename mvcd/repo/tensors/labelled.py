@@ -19,36 +19,35 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.version import EMPTY
 from mvcd.repo.contents.distribution import Distribution
 from mvcd.repo.contents.pieces import Content
+from mvcd.repo.tensors.differing import Differing
 from mvcd.repo.tensors.figures import Figures, bytes_of
-from mvcd.repo.tensors.sameness import Sameness
 from mvcd.repo.tensors.tensordiff import TensorDiff
-from mvcd.repo.tensors.tensormatch import matched, present
-from mvcd.repo.tensors.tensorrows import Rows, gather
+from mvcd.repo.tensors.tensormatch import present
+from mvcd.repo.tensors.tensorrows import EqualRows, gather_equal
 from mvcd.repo.tensors.tensortable import TensorSide, TensorSides
+
+ON_BOTH = ("changed", "retyped", "reshaped", "renamed")
+"""Kinds of tensors that both sides have, and not in files that are equal."""
 
 
 class Weights(Mapping[str, TensorDiff]):
     """Tensors by name; those that two files of one side share are called "path:name", which always works.
 
     Files that are equal on both sides take part when their recipe lists tensors; those of other formats are
-    only looked into for a name that is found nowhere else.
+    only looked into for a name that is found nowhere else. What asks only for tensors that changed reads none
+    of them.
     """
 
     def __init__(
-        self,
-        sides: TensorSides,
-        monitor: Monitor,
-        changed: Callable[[], Collection[str]],
-        *,
-        equal_files: bool = True,
-        read_bytes: int | None = None,
+        self, sides: TensorSides, monitor: Monitor, changed: Callable[[], Collection[str]]
     ) -> None:
-        """`changed`: paths of all components that differ. Without `equal_files` only tensors of files that
-        differ take part. `read_bytes` limits what is read to tell whether tensors changed."""
-        self._sides, self._changed, self._equal_files = sides, changed, equal_files
-        self._sameness, self._figures = Sameness(sides, read_bytes), Figures(sides, monitor)
-        self._found: dict[str, TensorDiff] | None = None
-        self._rows = Rows()
+        """`changed`: paths of all components that differ."""
+        self._sides, self._changed = sides, changed
+        self._figures = Figures(sides, monitor)
+        self._differing = Differing(sides, changed, self._figures)
+        self._equal: EqualRows | None = None
+        self._found: dict[str, TensorDiff] = {}
+        self._headers = False  # whether those of equal files were read too
 
     @classmethod
     def none(cls) -> Self:
@@ -58,9 +57,8 @@ class Weights(Mapping[str, TensorDiff]):
 
     def __getitem__(self, name: str) -> TensorDiff:
         found = self._lookup(self._table(), name)
-        if found is None and self._rows.passed and self._equal_files:
-            self._found = self._paired(equal_headers=True)
-            found = self._lookup(self._found, name)
+        if found is None and not self._headers:
+            found = self._lookup(self._table(headers=True), name)
         if found is None:
             raise KeyError(name)
         return found
@@ -82,10 +80,17 @@ class Weights(Mapping[str, TensorDiff]):
         """Files of which it is not here what tensors they have, pruned or never fetched; [""] for the list of
         files itself. With some of them absent, what one side only has is left out: it may be in there."""
         self._table()
-        return tuple(dict.fromkeys(self._rows.absent))
+        assert self._equal is not None
+        return tuple(dict.fromkeys([*self._differing.absent, *self._equal.absent]))
 
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
-        return [tensor for tensor in self.values() if tensor.kind in kinds]
+        near = all(kind in ON_BOTH for kind in kinds)
+        return [t for t in (self._differing.tensors if near else self.values()) if t.kind in kinds]
+
+    def moved_to(self) -> set[str]:
+        """Files of the new side with a tensor that lay in another file before."""
+        forms = ((t.old, t.new) for t in self._differing.tensors)
+        return {new.path for old, new in forms if old and new and old.path != new.path}
 
     def to_measure(self, paths: Collection[str] | None = None) -> list[TensorDiff]:
         """Chooses the tensors that changed and can be compared; with `paths` the models' in these files of the
@@ -117,29 +122,30 @@ class Weights(Mapping[str, TensorDiff]):
 
     # ---------------------------------------------------------------- inside
 
-    def _table(self) -> dict[str, TensorDiff]:
-        if self._found is None:
-            self._found = self._paired()
+    def _table(self, *, headers: bool = False) -> dict[str, TensorDiff]:
+        if self._equal is None or (headers and not self._headers):
+            equal = gather_equal(self._sides, self._changed(), headers=headers)
+            self._found = self._labelled(equal)
+            self._equal, self._headers = equal, headers
         return self._found
 
-    def _paired(self, *, equal_headers: bool = False) -> dict[str, TensorDiff]:
-        rows = self._rows = gather(
-            self._sides, self._changed(),
-            equal_headers=equal_headers, equal_recipes=self._equal_files,
-        )  # fmt: skip
-        pairs = matched(rows.old, rows.new)
-        if rows.absent:
-            pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
-        uses = Counter(present(pair).name for pair in pairs)
-        states = rows.states()
-        found = {}
-        for pair in pairs:
-            row = present(pair)
-            label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
-            state = (row.path, row.name) in states
-            judged = self._sameness.kind(*pair)
-            found[label] = TensorDiff(pair, *judged, self._figures.measure, state=state)
-        return found
+    def _labelled(self, equal: EqualRows) -> dict[str, TensorDiff]:
+        if "" in equal.absent:
+            return {}
+        found = [t for t in self._differing.tensors if t.new is not None]
+        measure = self._figures.measure
+        for rows, states in equal.files.values():
+            for row in rows:
+                state = row.name in states
+                found.append(TensorDiff((row, row), "unchanged", None, measure, state=state))
+        found.sort(key=lambda tensor: present(tensor.pair).path)
+        found += [t for t in self._differing.tensors if t.new is None]
+        if equal.absent:
+            found = [tensor for tensor in found if None not in tensor.pair]
+        uses = Counter(tensor.name for tensor in found)
+        return {
+            t.name if uses[t.name] == 1 else f"{present(t.pair).path}:{t.name}": t for t in found
+        }
 
     @staticmethod
     def _lookup(found: Mapping[str, TensorDiff], name: str) -> TensorDiff | None:

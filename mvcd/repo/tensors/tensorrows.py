@@ -1,8 +1,9 @@
-"""The tensors of both sides' weight files, gathered from recipes and headers."""
+"""The tensors of weight files, gathered from recipes and headers: of files that differ, and of those that are
+equal."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mvcd.inspect.trainingstate import state_in
@@ -14,12 +15,11 @@ from mvcd.repo.tensors.tensortable import TensorRow, TensorSide, TensorSides
 
 @dataclass(slots=True)
 class Rows:
-    """`passed`: whether headers of equal files, which may name more, were passed over. `absent`: files of
-    which it is not here what tensors they have, pruned or never fetched; "" stands for the list of files."""
+    """Tensors of files that differ. `absent`: files of which it is not here what tensors they have, pruned or
+    never fetched; "" stands for the list of files."""
 
     old: list[TensorRow] = field(default_factory=list)
     new: list[TensorRow] = field(default_factory=list)
-    passed: bool = False
     absent: list[str] = field(default_factory=list)
 
     def states(self) -> set[tuple[str, str]]:
@@ -30,45 +30,59 @@ class Rows:
         return {(path, name) for path, found in names.items() for name in state_in(path, found)}
 
 
-def gather(
-    sides: TensorSides,
-    changed: Collection[str],
-    *,
-    equal_headers: bool = False,
-    equal_recipes: bool = True,
-) -> Rows:
-    """`changed`: paths of all components that differ. Of files that are equal on both sides the recipes are
-    read unless told otherwise, the headers only if asked for."""
+@dataclass(slots=True)
+class EqualRows:
+    """Tensors of files that are equal on both sides, by path, with the names of those that are training state.
+    `absent` as of `Rows`."""
+
+    files: dict[str, tuple[list[TensorRow], Collection[str]]] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
+
+
+def gather(sides: TensorSides, changed: Collection[str]) -> Rows:
+    """Reads recipes and headers of files that differ. `changed`: paths of all components that do."""
     found = Rows()
     try:
-        near = None if equal_recipes else changed
-        entries = sides.old.entries(near), sides.new.entries(near)
+        entries = sides.old.entries(changed), sides.new.entries(changed)
     except ABSENT:
         found.absent.append("")
         return found
     equal = equal_files(*entries, changed)
     for side, files, rows in zip(sides, entries, (found.old, found.new), strict=True):
-        if not equal_recipes:
-            files = {path: entry for path, entry in files.items() if path not in equal}  # noqa: PLW2901
-        _gather(found, side, files, rows, set() if equal_headers else equal)
+        for path, entry in files.items():
+            if path in equal:
+                continue
+            try:
+                rows.extend(_rows_of(side, entry))
+            except ABSENT:
+                found.absent.append(path)
     return found
 
 
-def _gather(
-    found: Rows,
-    side: TensorSide,
-    files: Mapping[str, Entry],
-    rows: list[TensorRow],
-    without_headers: Collection[str],
-) -> None:
-    for path, entry in files.items():
-        headers = path not in without_headers
+def gather_equal(
+    sides: TensorSides, changed: Collection[str], *, headers: bool = False
+) -> EqualRows:
+    """Reads the recipes of files that are equal on both sides, with `headers` what these say too. Once, from
+    the new side: of 20,000 files each side takes 2 s."""
+    found = EqualRows()
+    try:
+        entries = sides.old.entries(), sides.new.entries()
+    except ABSENT:
+        found.absent.append("")
+        return found
+    equal = equal_files(*entries, changed)
+    for path, entry in entries[1].items():
+        if path not in equal:
+            continue
         try:
-            mine = list(side.recipe_rows(entry, headers=headers))
-            if not mine and headers:
-                mine = list(side.header_rows(entry))
-            found.passed |= not headers
+            rows = {row.name: row for row in _rows_of(sides.new, entry, headers=headers)}
         except ABSENT:
             found.absent.append(path)
         else:
-            rows += mine
+            found.files[path] = list(rows.values()), state_in(path, rows)
+    return found
+
+
+def _rows_of(side: TensorSide, entry: Entry, *, headers: bool = True) -> list[TensorRow]:
+    rows = list(side.recipe_rows(entry, headers=headers))
+    return list(side.header_rows(entry)) if headers and not rows else rows
