@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save
 
 from tests.support.commandline import Mvc, write
+from tests.support.fetched import recipes_fetched
 
 Commit = Callable[[dict[str, str | bytes]], None]
 ONES = np.ones(100, "f4")
@@ -157,6 +158,21 @@ def test_tensors_are_those_of_one_checkpoint(mvc: Mvc, commit: Commit) -> None:
     lines = screen(mvc, "v3", "v4", "--tensors")
     assert "run/step_4.pt  since run/step_2.pt" in lines
     assert lines[-1].split()[:2] == ["1", "100"]
+
+
+def test_models_that_are_as_before_are_not_read(mvc: Mvc, commit: Commit) -> None:
+    """Neither for what changed, nor where a checkpoint that came is compared with the one before it."""
+    still = {f"zoo/{n}/model.safetensors": save({f"{n}.w": ONES * n}) for n in range(20)}
+    commit({**still, "run/step_1.pt": save({"w": ONES}), "m.safetensors": save({"v": ONES})})
+    commit({"run/step_2.pt": save({"w": ONES * 2})})
+    commit({"m.safetensors": save({"v": ONES * 2})})
+    for words, most in ((["v2", "v3"], 2), (["v1", "v2"], 2), (["v1", "v2", "--tensors"], 2)):
+        with recipes_fetched() as fetched:
+            mvc("diff", *words)
+        assert 0 < len(set(fetched)) <= most, words
+    with recipes_fetched() as fetched:
+        mvc("show", "v3")
+    assert len(set(fetched)) <= 2
 
 
 def test_a_checkpoint_less_is_no_change_of_the_network(

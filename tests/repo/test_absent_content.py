@@ -109,6 +109,21 @@ def test_single_files_whose_content_is_gone(grown: Bench) -> None:
     assert (dict(tensors), tensors.absent) == ({}, ("m.safetensors",))
 
 
+def test_a_file_that_is_equal_hides_nothing_that_came(grown: Bench) -> None:
+    """Though its content is gone: what came cannot have been in there."""
+    grown.save({"still.safetensors": weights(4)})
+    extra = np.ones((3, 3), np.float32)
+    grown.save({"m.safetensors": save({"extra": extra, "head": extra})})
+    lose(grown, "still.safetensors", "HEAD")
+    tensors = grown.repo.weights(grown.repo.sides("HEAD~1", "HEAD"))
+    assert [t.name for t in tensors.of_kind("added", "removed")] == [
+        "extra", "layers.0.w", "layers.1.w",
+    ]  # fmt: skip
+    kinds = {"extra": "added", "head": "reshaped", "layers.0.w": "removed", "layers.1.w": "removed"}
+    assert {name: t.kind for name, t in tensors.items()} == kinds
+    assert tensors.absent == ("still.safetensors",)
+
+
 def test_chunks_that_are_gone_leave_the_other_tensors(grown: Bench) -> None:
     core = grown.repo._core
     placed = VersionFiles(core.version(grown.repo.resolve("v1")), core.fetch).find("m.safetensors")

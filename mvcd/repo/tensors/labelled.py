@@ -26,9 +26,6 @@ from mvcd.repo.tensors.tensormatch import present
 from mvcd.repo.tensors.tensorrows import EqualRows, gather_equal
 from mvcd.repo.tensors.tensortable import TensorSide, TensorSides
 
-ON_BOTH = ("changed", "retyped", "reshaped", "renamed")
-"""Kinds of tensors that both sides have, and not in files that are equal."""
-
 
 class Weights(Mapping[str, TensorDiff]):
     """Tensors by name; those that two files of one side share are called "path:name", which always works.
@@ -78,14 +75,15 @@ class Weights(Mapping[str, TensorDiff]):
     @property
     def absent(self) -> tuple[str, ...]:
         """Files of which it is not here what tensors they have, pruned or never fetched; [""] for the list of
-        files itself. With some of them absent, what one side only has is left out: it may be in there."""
+        files itself. With some absent that differ, what one side only has is left out: it may be in there."""
         self._table()
         assert self._equal is not None
         return tuple(dict.fromkeys([*self._differing.absent, *self._equal.absent]))
 
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
-        near = all(kind in ON_BOTH for kind in kinds)
-        return [t for t in (self._differing.tensors if near else self.values()) if t.kind in kinds]
+        """Chooses by what became of them. Reads no equal files unless one of `kinds` is "unchanged"."""
+        every = self.values() if "unchanged" in kinds else self._differing.tensors
+        return [tensor for tensor in every if tensor.kind in kinds]
 
     def moved_to(self) -> set[str]:
         """Files of the new side with a tensor that lay in another file before."""
@@ -140,8 +138,6 @@ class Weights(Mapping[str, TensorDiff]):
                 found.append(TensorDiff((row, row), "unchanged", None, measure, state=state))
         found.sort(key=lambda tensor: present(tensor.pair).path)
         found += [t for t in self._differing.tensors if t.new is None]
-        if equal.absent:
-            found = [tensor for tensor in found if None not in tensor.pair]
         uses = Counter(tensor.name for tensor in found)
         return {
             t.name if uses[t.name] == 1 else f"{present(t.pair).path}:{t.name}": t for t in found

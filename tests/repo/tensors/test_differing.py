@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from mvcd.ids import Digest, RecipeId
+from mvcd.ids import Digest
 from mvcd.inspect.trainingstate import state_in
 from mvcd.objects.version import Component
 from mvcd.repo.compare.sides import Side, Sides
@@ -23,11 +23,11 @@ from mvcd.repo.compare.tensorchanges import compare_tensors
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.contents.pieces import Content
 from mvcd.repo.core.core import Core
-from mvcd.repo.tensors.labelled import ON_BOTH
 from mvcd.repo.tensors.sameness import Sameness
 from mvcd.repo.tensors.tensordiff import TensorDiff
 from mvcd.repo.tensors.tensormatch import equal_files, matched, present
 from mvcd.repo.tensors.tensortable import TensorRow, TensorSide, TensorSides, form_of
+from tests.support.fetched import recipes_fetched
 from tests.support.workspace import Bench
 
 Told = tuple[str, object, object, str, str | None, bool]
@@ -79,15 +79,13 @@ def check(bench: Bench, sides: Callable[[], Sides]) -> None:
     core = bench.repo._core
     every = whole_table(core, sides())
     asked = bench.repo.weights(sides())
-    changes = [t for t in every if t[3] in ON_BOTH]
-    assert [(t.old, t.new, t.kind) for t in asked.of_kind(*ON_BOTH)] == [t[1:4] for t in changes]
+    changes = [t[1:4] for t in every if t[3] != "unchanged"]
+    kinds = {kind for _, _, kind in changes}
+    assert [(t.old, t.new, t.kind) for t in asked.of_kind(*kinds)] == changes
     pairs: list[Any] = [(old, new) for _, old, new, *_ in every if old and new]
     assert asked.moved_to() == {new.path for old, new in pairs if old.path != new.path}
     assert told(asked) == every
     assert told(bench.repo.weights(sides())) == every
-    kinds = Counter(kind for _, _, _, kind, *_ in every if kind != "unchanged")
-    here = asked.of_kind(*kinds)
-    assert Counter(t.kind for t in here) == kinds
     for label, *_ in every:
         assert asked[label] is dict(asked)[label]
     compare_tensors(sides())
@@ -190,22 +188,9 @@ def test_files_that_differ_in_all_but_their_content(bench: Bench) -> None:
 
 
 @pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Digest]]:
-    """Recipes that were fetched, however often."""
-    found: list[Digest] = []
-    fetch, fetch_many = Core.fetch, Core.fetch_many
-
-    def heard(self: Core, id: Digest) -> bytes:
-        found.extend([id] if isinstance(id, RecipeId) else [])
-        return fetch(self, id)
-
-    def heard_many(self: Core, ids: Any) -> Any:
-        found.extend(id for id in ids if isinstance(id, RecipeId))
-        return fetch_many(self, ids)
-
-    monkeypatch.setattr(Core, "fetch", heard)
-    monkeypatch.setattr(Core, "fetch_many", heard_many)
-    yield found
+def fetched() -> Iterator[list[Digest]]:
+    with recipes_fetched() as found:
+        yield found
 
 
 @pytest.fixture

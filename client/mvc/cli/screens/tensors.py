@@ -34,6 +34,7 @@ _OTHER_TENSORS = 8
 _PAIR_COLUMNS = 4
 """Where mean and std stand, which a narrow terminal does without."""
 _HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
+_DIFFERING = ("changed", "retyped", "reshaped", "renamed", "added", "removed")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
 
@@ -107,8 +108,8 @@ def _path(tensor: TensorDiff) -> str:
 
 def _differing(weights: Weights) -> set[str]:
     """Files that speak for a model, with a tensor that is not as before."""
-    tensors, _ = _of_leading(list(weights.values()))
-    return {_path(tensor) for tensor in tensors if tensor.kind != "unchanged" and not tensor.state}
+    tensors, _ = _of_leading(weights.of_kind(*_DIFFERING))
+    return {_path(tensor) for tensor in tensors if not tensor.state}
 
 
 def _of_leading(every: Sequence[TensorDiff]) -> tuple[list[TensorDiff], list[str]]:
@@ -208,7 +209,7 @@ def _title(tensors: Sequence[TensorDiff]) -> str:
 
 
 def _counts(tensors: Sequence[TensorDiff]) -> str:
-    kinds = ("changed", "retyped", "reshaped", "renamed", "added", "removed", "unchanged")
+    kinds = (*_DIFFERING, "unchanged")
     counts = {kind: sum(t.kind == kind for t in tensors) for kind in kinds}
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
 
