@@ -1,7 +1,7 @@
 """What a repository promises: policy over a store, one room a theme.
 
-A verb is a function of a `Core` (core/core.py), which `open_at` and `create` give; its errors are those of
-mvcd/errors.py. One that changes something takes a `Context` and holds the workspace lock.
+A verb is a function of a `Core`, which `open_at` (core/core.py) and `create` (core/creation.py) give; its
+errors are those of mvcd/errors.py. One that changes something takes a `Context` and holds the workspace lock.
 
     undo        an operation taken back; that is an operation too
     care/       looking for damage, healing it, and getting rid of what nothing needs
@@ -15,6 +15,7 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     tensors/    what became of every tensor between two sides
     restore/    from versions to files
     workspace/  from files to versions: what lies in the workspace, and what of it is new
+    versions/   which version a number or a path means
     core/       what every verb stands on: where a repository lives, its settings, its store, its remotes
     trust/      signatures, and what is demanded of refs that others push
     intake/     files into objects

@@ -53,7 +53,7 @@ def undo(core: Core, number: int | None = None, *, context: Context) -> Operatio
             if own and update.name == head_name(own) and update.target is not None:
                 branch = HeadValue.decode(update.target).branch
                 if branch is not None and branch != core.head_value().branch:
-                    core.require_free(branch)
+                    core.others.require_free(branch)
             if core.store.ref(update.name) != update.expect:
                 raise Conflict(
                     f"operation {target.number} cannot be undone any more",
@@ -103,7 +103,7 @@ def _undoable(core: Core, number: int | None) -> Operation:
 
 
 def _elsewhere(core: Core, operation: Operation) -> Failure:
-    root = core.root_of(operation.workspace or "")
+    root = core.others.root_of(operation.workspace or "")
     return Failure(
         f"operation {operation.number} was done in another workspace",
         kind="other-workspace",

@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from mvcd.repo.care.doctor import checks
 from mvcd.repo.compare import diff
-from mvcd.repo.core.core import Core, create, open_at
+from mvcd.repo.core.core import Core, open_at
+from mvcd.repo.core.creation import create
 from mvcd.repo.records import stages
 from mvcd.repo.records.results import Check, Diff, Head
 from mvcd.repo.records.stages import ChainReport

@@ -157,9 +157,10 @@ _REPO: Table = {
         "repo/change/test_commit": "snapshot status workspace",
     },
     "mvcd.repo.intake": {"repo/intake/test_ingest": "loading"},
+    "mvcd.repo.versions": {"client/test_habits": "lastwith"},
     "mvcd.repo.core": {
-        "client/test_habits": "lastwith",
         "repo/core/test_creation": "core location",
+        "repo/share/test_workspaces": "otherworkspaces",
         "sync/test_pruned": "kept_here",
         "sync/test_verbs": "connecting promised remotes wanted",
     },

@@ -27,7 +27,7 @@ from mvc.api.signing import signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvc.api.write_verbs import WriteVerbs
 from mvcd.errors import NoRepository
-from mvcd.repo.core.core import create, open_at
+from mvcd.repo.core.core import open_at
 
 if TYPE_CHECKING:
     from mvc.api.commits import CommitResult
@@ -135,6 +135,8 @@ class Repo(
         except NoRepository:
             core = None
         if core is None:  # outside of the handler: what is wrong now has nothing to do with it
+            from mvcd.repo.core.creation import create  # late: start-up
+
             context = context_of(where, None, author=author, full=False)
             core = create(where, context=context, monitor=monitor)
         self._hold(core, author)
@@ -154,6 +156,8 @@ class Repo(
 
         Raises Failure when `path` is a repository already or no directory.
         """
+        from mvcd.repo.core.creation import create  # late: start-up
+
         where = os.fspath(path)
         core = create(
             where,

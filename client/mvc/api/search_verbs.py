@@ -211,7 +211,7 @@ class SearchVerbs(Opened):
 
     def _looked(self, versions: Iterable[EngineLooked]) -> Iterator[Looked]:
         from mvc.api.search import Looked, Mention  # late: start-up
-        from mvcd.repo.core.numbers import Numbers
+        from mvcd.repo.versions.numbers import Numbers
 
         numbers = Numbers(self._core)
         for one in versions:

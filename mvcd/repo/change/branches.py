@@ -62,7 +62,7 @@ def delete_branch(core: Core, name: str, *, context: Context, force: bool = Fals
                 f"HEAD is on branch {name!r}", kind="current-branch",
                 help="mvc switch OTHER, then delete it",
             )  # fmt: skip
-        core.require_free(name)
+        core.others.require_free(name)
         id = target_of(value)
         if not force and not _reached_elsewhere(core, name, id):
             raise Conflict(
@@ -86,7 +86,7 @@ def rename_branch(core: Core, old: str, new: str, *, context: Context) -> Branch
             raise Failure(f"branch {new!r} exists", kind="branch-exists", help="mvc branch")
         updates = [RefUpdate(HEADS + old, value, None), RefUpdate(HEADS + new, None, value)]
         current = core.head_value().branch == old
-        core.require_free(old)
+        core.others.require_free(old)
         if current:
             updates.append(core.move_head(HeadValue(new)))
         core.record(context, "branch", f"branch -m {old} {new}", updates)

@@ -8,7 +8,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import Component
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.lastwith import no_such_path
+from mvcd.repo.versions.lastwith import no_such_path
 
 
 def chooser(

@@ -115,7 +115,7 @@ class _Unexpected(Conflict):
 
 def _require_free(core: Core, branch: str) -> None:
     """Raises Conflict where a workspace, this one or another, has the branch checked out."""
-    core.require_free(branch)
+    core.others.require_free(branch)
     if not core.place.bare and core.head_value().branch == branch:
         raise Conflict(
             f"branch {branch!r} is checked out in {core.root}",

@@ -1,14 +1,14 @@
 """What every verb stands on.
 
 core        an open repository: store, place, HEAD, and how changes are recorded
+creation    one made
+otherworkspaces  the other ones on its store
 location    where it lives
 config      its settings, `.mvc/config.toml`
 configkeys  which settings there are, and what each means
 settingskeys  which tables and keys `mvc.toml` may have
-numbers     whether vN names a version
 lock        one verb at a time
 upstream    how far a branch and that of a remote are apart
-lastwith    which version had a path last
 remotes     names for other repositories' addresses
 connecting  from an address to a peer
 wanted      which content a clone brings, and which it leaves out

@@ -13,16 +13,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Self
 
-from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
+from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, SubPart, Version
 from mvcd.process import require_utf8
 from mvcd.repo.contents.files import Contents
-from mvcd.repo.core import location
 from mvcd.repo.core.config import Config
-from mvcd.repo.core.location import Location
+from mvcd.repo.core.location import Location, find_any
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.ondisk.folding import FoldedNames
 from mvcd.repo.records.pruned import marked_by
@@ -36,7 +35,6 @@ from mvcd.repo.records.refs import (
     decode_components,
     encode_components,
     head_name,
-    known_workspaces,
     left_out_name,
     root_name,
     target_of,
@@ -47,9 +45,10 @@ from mvcd.repo.records.refs import (
 from mvcd.repo.records.revisions import Revisions
 from mvcd.repo.records.standing import Head
 from mvcd.store.api import RefUpdate, Session, Store
-from mvcd.store.stores import create_store, open_store
+from mvcd.store.stores import open_store
 
 if TYPE_CHECKING:
+    from mvcd.repo.core.otherworkspaces import OtherWorkspaces
     from mvcd.repo.core.promised import Promised
     from mvcd.repo.core.remotes import Secret
     from mvcd.repo.records.committed import Context
@@ -224,7 +223,7 @@ class Core:
         """Raises Conflict for a branch that another workspace has checked out."""
         name = head_name(self.workspace)
         if new.branch is not None and new.branch != self.head_value().branch:
-            self.require_free(new.branch)
+            self.others.require_free(new.branch)
         return RefUpdate(name, self.store.ref(name), new.encode())
 
     def tracked(self) -> tuple[str, ...]:
@@ -249,6 +248,12 @@ class Core:
         name = left_out_name(self.workspace)
         old, new = self.store.ref(name), encode_components(components) or None
         return None if (old or None) == new else RefUpdate(name, old, new)
+
+    @cached_property
+    def others(self) -> OtherWorkspaces:
+        from mvcd.repo.core.otherworkspaces import OtherWorkspaces  # late: start-up
+
+        return OtherWorkspaces(self.store, self._workspace)
 
     # ---------------------------------------------------------------- recording
 
@@ -311,37 +316,6 @@ class Core:
         noted = self.store.ref(name)
         return [] if noted in (None, here) else [RefUpdate(name, noted, here)]
 
-    # ---------------------------------------------------------------- other workspaces on the store
-
-    def root_of(self, workspace: str) -> str | None:
-        """Where another workspace lay when that was last noted."""
-        noted = self.store.ref(root_name(workspace))
-        return None if noted is None else os.fsdecode(noted)
-
-    def is_there(self, workspace: str) -> bool:
-        """Whether its directory still is it; of one whose place is not known, yes."""
-        root = self.root_of(workspace)
-        if root is None:
-            return True
-        try:
-            return Location(root).config().get("workspace.id") == workspace
-        except (Failure, OSError):
-            return True  # it cannot be looked into, which does not mean that it is gone
-
-    def require_free(self, branch: str) -> None:
-        """Raises Conflict where another workspace has this branch checked out."""
-        refs = self.store.refs("workspaces/")
-        for id in known_workspaces(refs):
-            if id == self._workspace or HeadValue.decode(refs[head_name(id)]).branch != branch:
-                continue
-            if self.is_there(id):
-                raise Conflict(
-                    f"branch {branch!r} is checked out in {self.root_of(id) or 'another workspace'}",
-                    kind="checked-out",
-                    cause="a commit in one workspace would move it under the files of the other",
-                    help=f"mvc switch -c ANOTHER-NAME {branch}",
-                )
-
     def rely_on(self, session: Session, ids: Collection[VersionId], whole: bool = False) -> None:
         """Puts versions, and all they reach, under the session's lease, so that a ref may come to reach them.
         Raises MissingObject for one that is not here, or not `whole`, if that is not known already."""
@@ -372,68 +346,6 @@ class Core:
         self.close()
 
 
-def create(
-    root: str,
-    *,
-    context: Context,
-    store: str | None = None,
-    monitor: Monitor | None = None,
-    clock: Clock = time.time_ns,
-    group: bool = False,
-    more: Mapping[str, str | None] | None = None,
-) -> Core:
-    """Makes a repository in the directory `root`: `.mvc/`, its store there or at `store` (on a local disk), an
-    unborn branch. The settings, `more` among them, come last and make it one.
-
-    So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
-    people of the directory's group may write it too (mvcd/disk/group.py).
-    """
-    from mvcd.repo.records import operations  # late: start-up
-
-    require_utf8()
-    place = location.prepare(root, group=group)
-    settings, again = location.new_settings(place, store)
-    workspace = settings["workspace.id"]
-    assert workspace is not None
-    opened = _empty_store(place, settings.get("store.path"), workspace, again=again, group=group)
-    try:
-        start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
-        stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
-        record = operations.encode(context, "init", "init", [start])
-        opened.update_refs([*stale, start], operation=record)
-        config = place.config()
-        config.write(settings | dict(more or {}))
-        os.unlink(place.beginning)
-        return Core(place, opened, config, monitor=monitor, lock_timeout=60.0, clock=clock)
-    except BaseException:
-        opened.close()
-        raise
-
-
-def _empty_store(
-    place: Location, store: str | None, workspace: str, *, again: bool, group: bool
-) -> Store:
-    """A new store, or the one that an unfinished creation of this repository left, which begins `again`. Raises
-    Failure where another's is, however little it holds."""
-    path = place.store_named(store)
-    try:
-        return create_store(path, group=group)
-    except Failure as error:
-        if error.kind != "store-exists":
-            raise
-        found = open_store(path)
-        empty = not found.stats().objects and not found.refs(HEADS)
-        if empty and (store is None or (again and found.refs().keys() <= {head_name(workspace)})):
-            return found
-        found.close()
-        os.unlink(place.beginning)
-        error.cause = "it is another repository's: two that wrote HEAD there would each lose it"
-        error.help = (
-            "mvc init --store ANOTHER-DIRECTORY  (or, in its workspace: mvc workspace add DIR)"
-        )
-        raise
-
-
 def open_at(
     path: str = ".",
     *,
@@ -443,7 +355,7 @@ def open_at(
 ) -> Core:
     """Opens the repository at or above `path`, with a workspace or without. Raises NoRepository."""
     require_utf8()
-    place = location.find_any(path)
+    place = find_any(path)
     config = place.config()
     store = open_store(place.store_path(config))
     return Core(place, store, config, monitor=monitor, lock_timeout=lock_timeout, clock=clock)

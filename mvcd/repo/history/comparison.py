@@ -11,13 +11,13 @@ from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.search import Filter
 from mvcd.repo.history.subject import SubjectKind
 from mvcd.repo.history.walk import selected
+from mvcd.repo.versions.numbers import Numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterator
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.walk import once
 from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import Texts, texts_of
 from mvcd.repo.records.names import written
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, PRUNED, REMOTES, STAGES, TAGS, target_of
 from mvcd.repo.records.versionentry import HistoryEntry
+from mvcd.repo.versions.numbers import Numbers
 
 
 def history(

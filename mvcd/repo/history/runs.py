@@ -39,7 +39,8 @@ from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import Placed, VersionFiles, changes, read_entry, recipe_of
-from mvcd.repo.core.core import Core, create
+from mvcd.repo.core.core import Core
+from mvcd.repo.core.creation import create
 from mvcd.repo.ondisk.folding import FoldedNames, refuse_twins
 from mvcd.repo.records.committed import Context
 from mvcd.repo.restore.checkout import Checkout

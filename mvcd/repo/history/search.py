@@ -11,12 +11,12 @@ from mvcd.errors import Failure, UsageError
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Component
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import RefNames, ancestors, selected
 from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import Texts
 from mvcd.repo.records.versionentry import HistoryEntry
+from mvcd.repo.versions.numbers import Numbers
 
 if TYPE_CHECKING:
     from mvcd.repo.history.subject import Subject

@@ -79,7 +79,7 @@ def _why_left(core: Core, name: str, old: bytes | None, id: VersionId) -> str | 
     if old is not None and not is_ancestor(core.store, target_of(old), id):
         return "it has versions that the source has not"
     try:
-        core.require_free(name)
+        core.others.require_free(name)
     except Conflict as conflict:
         return str(conflict)
     if not core.place.bare and core.head_value().branch == name:

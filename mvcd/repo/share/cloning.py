@@ -18,7 +18,8 @@ from mvcd.objects.version import SubPart
 from mvcd.repo.change import moves
 from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.configkeys import require_known
-from mvcd.repo.core.core import Clock, Core, create, open_at
+from mvcd.repo.core.core import Clock, Core, open_at
+from mvcd.repo.core.creation import create
 from mvcd.repo.core.location import DIRECTORY
 from mvcd.repo.core.wanted import Wanted
 from mvcd.repo.records.committed import Context

@@ -61,9 +61,9 @@ def _info(core: Core, id: str, refs: dict[str, bytes]) -> WorkspaceInfo:
         tip = core.store.ref(f"{HEADS}{value.branch}")
         version = EMPTY_ID if tip is None else target_of(tip)
     current = id == core.workspace
-    root = core.root if current else core.root_of(id)
+    root = core.root if current else core.others.root_of(id)
     head = Head(value.branch, version, core.version(version).generation)
-    return WorkspaceInfo(id, root, head, current, current or core.is_there(id))
+    return WorkspaceInfo(id, root, head, current, current or core.others.is_there(id))
 
 
 def add(
@@ -141,7 +141,7 @@ def _branch(core: Core, root: str, rev: str | None, branch: str | None) -> tuple
     rev = rev or "HEAD"
     meant = ref_meant(rev, core.revisions.has) or ""
     if meant.startswith(HEADS) and branch is None:
-        core.require_free(meant.removeprefix(HEADS))
+        core.others.require_free(meant.removeprefix(HEADS))
         return None, rev
     return branch, core.resolve(rev).hex()
 
@@ -173,7 +173,7 @@ def remove(core: Core, directory: str, *, context: Context, keep_files: bool = F
     "unknown-workspace", "current-workspace", "holds-store").
     """
     id, root = _named(core, directory)
-    if not core.is_there(id):
+    if not core.others.is_there(id):
         _forget(core, id)
         return root
     with contextlib.closing(_opened(core, root)) as other, other.lock.hold():
@@ -205,8 +205,8 @@ def _named(core: Core, directory: str) -> tuple[str, str]:
                 kind="current-workspace",
                 help=f"mvc -C ANOTHER-WORKSPACE workspace remove {root}",
             )
-        if id != core.workspace and (id == directory or core.root_of(id) == root):
-            return id, core.root_of(id) or root
+        if id != core.workspace and (id == directory or core.others.root_of(id) == root):
+            return id, core.others.root_of(id) or root
     raise Failure(
         f"{root} is no workspace on this store", kind="unknown-workspace", help="mvc workspace list"
     )

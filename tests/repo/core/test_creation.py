@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.errors import Failure
-from mvcd.repo.core import core
+from mvcd.repo.core.config import Config
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
@@ -48,7 +48,7 @@ def test_nor_is_an_empty_one_that_others_push_to(scratch: Path) -> None:
 def test_a_creation_that_was_cut_short_is_completed(
     scratch: Path, monkeypatch: pytest.MonkeyPatch, outside: bool, at: str, before: bool
 ) -> None:
-    owner = {"LmdbStore": LmdbStore, "Config": core.Config}[at.split(".", maxsplit=1)[0]]
+    owner = {"LmdbStore": LmdbStore, "Config": Config}[at.split(".", maxsplit=1)[0]]
     name = at.split(".")[1]
     real = getattr(owner, name)
     calls = []

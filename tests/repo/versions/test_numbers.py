@@ -7,8 +7,8 @@ import random
 import pytest
 
 from mvcd.errors import Failure
-from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.joining.threeway import Choices
+from mvcd.repo.versions.numbers import Numbers
 from tests.support.workspace import Bench
 
 

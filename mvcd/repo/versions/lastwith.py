@@ -7,8 +7,8 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.records.refs import EMPTY_ID
+from mvcd.repo.versions.numbers import Numbers
 
 MAX_VERSIONS = 500
 """Versions that are looked into, half a millisecond each."""
