@@ -17,6 +17,7 @@ from mvcd.team.bucketroot import BucketRoot
 from mvcd.team.doneupdates import DoneUpdates
 from mvcd.team.host import Open, TeamHost, TeamRepository
 from mvcd.team.roles import Identity, no_such_repository
+from mvcd.team.sessions import WebSession
 from mvcd.team.usage import Usage
 from mvcd.wire import host as wire
 
@@ -61,9 +62,9 @@ class BucketHost(TeamHost):
         hosted.looked.look_since(_since(caller))
         return hosted
 
-    def identity(self, caller: wire.Caller) -> Identity:
+    def recognise(self, caller: wire.Caller) -> tuple[Identity, WebSession | None]:
         self.root.store.look_since(_since(caller))
-        return super().identity(caller)
+        return super().recognise(caller)
 
     def tidy(self, repo: str, owners: Collection[str]) -> bool:
         """See `mvcd.wire.host.Caretaker`. One server collects at a time, and once a day."""

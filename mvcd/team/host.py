@@ -33,7 +33,7 @@ from mvcd.team.roles import (
     require_may_create,
 )
 from mvcd.team.root import Root, require_repository_name
-from mvcd.team.sessions import session_identity
+from mvcd.team.sessions import WebSession, session_identity
 from mvcd.team.usage import UPDATED, Usage
 from mvcd.wire import host as wire
 
@@ -129,9 +129,14 @@ class TeamHost:
 
     def identity(self, caller: wire.Caller) -> Identity:
         """Who calls. Raises AuthError(kind="unauthenticated")."""
+        return self.recognise(caller)[0]
+
+    def recognise(self, caller: wire.Caller) -> tuple[Identity, WebSession | None]:
+        """Who calls, and the session that tells, if one does. Raises AuthError(kind="unauthenticated")."""
+        accounts, now = self.root.accounts, self.now_us()
         if caller.session is not None:
-            return session_identity(self.root.accounts, caller.session, self.now_us())[0]
-        return identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
+            return session_identity(accounts, caller.session, now)
+        return identify(accounts, caller.token, caller.certificate, now), None
 
     @property
     def admitter(self) -> wire.Admitter:

@@ -314,7 +314,7 @@ _CLIENT: Table = {
         "web/test_values": "remembered values",
         "web/test_report": "answers lines report",
         "web/test_versions": "versions",
-        "web/test_team": "adminroutes app kept teamapp teamroutes visitors walks",
+        "web/test_team": "adminroutes app teamapp teamroutes visitors walks",
     },
     "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
     "mvc.cli.screens": {

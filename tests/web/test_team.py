@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mvc.api.hosting import SHARES
+from mvc.api.hosting import SHARES, Hosting, Visitor
 from mvc.api.team import TeamServer
 from mvc.cli.team_page import team_page
 from mvcd.daemon.serve import pageserver
 from mvcd.errors import AuthError
 from mvcd.team import sessions
 from mvcd.team.auditlog import By, verify
+from mvcd.team.host import TeamHost
 from mvcd.team.root import Root
 from tests.support.page import Answer
 from tests.support.teampage import TeamPage
@@ -272,6 +273,24 @@ def test_a_root_in_a_bucket(tmp_path: Path) -> None:
 
 def test_the_server_finds_the_page_by_its_name() -> None:
     assert pkgutil.resolve_name(pageserver.PAGE) is team_page
+
+
+def test_a_session_is_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request to the page asks who it is of, and until when."""
+    looked: list[str] = []
+    with ExitStack() as held:
+        root = held.enter_context(Root.create(tmp_path / "server"))
+        root.first_start(By("", 1_000_000))
+        hosting = Hosting(held.enter_context(closing(TeamHost(root, lambda: 1_000_000))))
+        secret = hosting.enter(Visitor("here"), Path(root.admin_token).read_text().strip())
+        real = sessions._found
+        monkeypatch.setattr(
+            sessions, "_found", lambda *words: looked.append(words[1]) or real(*words)
+        )
+        visited = hosting.who(Visitor("here", session=secret))
+    assert (visited.user, looked) == ("admin", [secret])
+    assert visited.until is not None
+    assert visited.until.timestamp() == 1 + sessions.SESSION_US / 1e6
 
 
 def test_one_session_more_ends_the_oldest(tmp_path: Path) -> None:

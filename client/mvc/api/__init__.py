@@ -14,6 +14,7 @@ The repository:
     signing     which key signs, which keys are trusted; signatures
     audit       the audit log of a repository
     team        the accounts of a team server
+    lastasked   a small cache, for those who asked last
     hosting, hosted    a team server as its page asks it | a repository of it, for one caller
     care, backup    repositories that may not open | copies of a server's directory, a team that moves
     buckets     what lies in a bucket

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mvc.api.audit import AuditEntry, AuditState, check_audit
 from mvc.api.errors import AuthError, MvcError
 from mvc.api.hosted import RepoSummary, TeamRepo
+from mvc.api.lastasked import LastAsked
 from mvc.api.public import moment, public
 from mvc.api.team import TeamServer
 from mvcd.team import auditlog, sessions
@@ -69,8 +68,7 @@ class Hosting:
         """Around a `TeamHost` that is open and stays its owner's."""
         self._host: TeamHost = host
         self.admission = Admission(CallShares(calls=MAX_CALLS, of_caller=CALLER_CALLS), SHARES)
-        self._lock = threading.Lock()
-        self._summaries: OrderedDict[object, RepoSummary] = OrderedDict()
+        self._summaries = LastAsked[RepoSummary](_SUMMARIES_ROWS)
 
     def hide(self, text: str) -> str:
         """A text without the place where the server has its files."""
@@ -94,10 +92,8 @@ class Hosting:
 
     def who(self, visitor: Visitor) -> Visited:
         """Raises AuthError(kind="unauthenticated")."""
-        identity, until = self._identity(visitor), None
-        if visitor.session is not None:
-            accounts, now = self._host.root.accounts, self._host.now_us()
-            until = moment(sessions.session_identity(accounts, visitor.session, now)[1].until_us)
+        identity, session = self._host.recognise(_caller(visitor))
+        until = None if session is None else moment(session.until_us)
         return Visited(identity.principal, identity.token, identity.administers_all, until)
 
     def _identity(self, visitor: Visitor) -> Identity:
@@ -147,16 +143,7 @@ class Hosting:
         """None for one that was removed meanwhile."""
         try:
             repo = self.repo(visitor, name)
-            key = repo.identity, repo.number
-            with self._lock:
-                known = self._summaries.get(key)
-            if known is None:
-                known = repo.summary()
-                with self._lock:
-                    self._summaries[key] = known
-                    while len(self._summaries) > _SUMMARIES_ROWS:
-                        self._summaries.popitem(last=False)
-            return known
+            return self._summaries.of((repo.identity, repo.number), repo.summary)
         except AuthError:
             raise
         except MvcError as error:

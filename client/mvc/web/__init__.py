@@ -12,7 +12,6 @@ For a team (`mvcd serve --web`), with accounts:
     teamroutes  routes about no repository: login, who one is, which repositories there are
     teamfinding    the route that looks for something in all repositories
     adminroutes    routes about accounts
-    kept        what was begun or counted for somebody in one repository
 
 The same for both:
     dressing    what each answer says of itself; packing

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
+from mvc.api.lastasked import LastAsked
 from mvc.api.repo import Repo
 
 _KEPT_LOOKUPS = 24
@@ -19,17 +19,12 @@ class Remembered:
     questions, the one that nobody asked for longest goes."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+        self._answers = LastAsked[_Answer](_KEPT_LOOKUPS)
 
     def of(self, repo: Repo, question: Hashable, find: Callable[[], T]) -> T:
         """What `find` returns, from the last time if no operation came since. Raises what it raises."""
         newest = next((operation.number for operation in repo.operations(limit=1)), 0)
-        with self._lock:
-            answer = self._answers.setdefault(question, _Answer())
-            self._answers.move_to_end(question)
-            while len(self._answers) > _KEPT_LOOKUPS:
-                self._answers.popitem(last=False)
+        answer = self._answers.of(question, _Answer)
         with answer.lock:
             if answer.operation != newest:
                 answer.value, answer.operation = find(), newest

@@ -16,16 +16,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mvc.api.errors import AuthError, MvcError
 from mvc.api.hosted import TeamRepo
 from mvc.api.hosting import Hosting, Visited, Visitor
+from mvc.api.lastasked import LastAsked
 from mvc.web import adminroutes, assets, failures, teamfinding, teamroutes
 from mvc.web.app import application, repository_routes
 from mvc.web.dressing import Dressed
 from mvc.web.failures import refused
-from mvc.web.kept import KeptByAsker
+from mvc.web.remembered import Remembered
 from mvc.web.site import Server, Shapes, Site, put_site
 from mvc.web.visitors import is_own, visitor_of
+from mvc.web.walks import Walks
 
 STREAM_SECONDS = 600.0
 """How long a reading of tensors may last."""
+KEPT_ENTRIES = 64
+"""Repositories times people, of which it is kept what was begun or counted for them; each may hold eight walks
+and the names of all metrics."""
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*"
 _INSIDE = re.compile(rf"/(?P<name>{_NAME})/-(?P<rest>/.*)?", re.DOTALL)
 """No segment of a repository's name begins with `-`, so this is one repository and the path in it."""
@@ -86,7 +91,7 @@ class _Front:
     ) -> None:
         self._hosting, self._server = hosting, server
         self._whole, self._inside = whole, inside
-        self._kept = KeptByAsker()
+        self._kept = LastAsked[tuple[Walks, Remembered]](KEPT_ENTRIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked, headers = _Asked.of(scope["path"]), Headers(scope=scope)
@@ -169,7 +174,7 @@ class _Front:
             admission.release(visited.user, asked.method)
 
     def _site(self, visitor: Visitor, repo: TeamRepo) -> Site:
-        walks, keys = self._kept.of(repo.identity)
+        walks, keys = self._kept.of(repo.identity, lambda: (Walks(), Remembered()))
         return Site(
             repo, self._server, walks, keys, can=repo.can, stream_seconds=STREAM_SECONDS,
             may_go_on=lambda: self._still(visitor, repo),
