@@ -54,5 +54,14 @@ class Differing:
         return found
 
     @cached_property
+    def by_path(self) -> dict[str, TensorDiff]:
+        """Each under "path:name"; under the path where it lay before, too, if no other is called so."""
+        found = {f"{present(tensor.pair).path}:{tensor.name}": tensor for tensor in self.tensors}
+        for tensor in self.tensors:
+            if tensor.old is not None:
+                found.setdefault(f"{tensor.old.path}:{tensor.name}", tensor)
+        return found
+
+    @cached_property
     def _rows(self) -> Rows:
         return gather(self._sides, self._changed())

@@ -53,6 +53,8 @@ class Weights(Mapping[str, TensorDiff]):
         return cls(TensorSides(nothing, nothing), Silent(), tuple)
 
     def __getitem__(self, name: str) -> TensorDiff:
+        if self._equal is None and name in self._differing.by_path:
+            return self._differing.by_path[name]  # no others need be read to know it
         found = self._lookup(self._table(), name)
         if found is None and not self._headers:
             found = self._lookup(self._table(headers=True), name)

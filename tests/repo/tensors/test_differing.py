@@ -85,9 +85,13 @@ def check(bench: Bench, sides: Callable[[], Sides]) -> None:
     pairs: list[Any] = [(old, new) for _, old, new, *_ in every if old and new]
     assert asked.moved_to() == {new.path for old, new in pairs if old.path != new.path}
     assert told(asked) == every
-    assert told(bench.repo.weights(sides())) == every
-    for label, *_ in every:
-        assert asked[label] is dict(asked)[label]
+    by_label, one = dict(asked), bench.repo.weights(sides())
+    for label, old, new, kind, *_ in every:
+        assert asked[label] is by_label[label]
+        form: Any = new or old
+        for name in (label, f"{form.path}:{by_label[label].name}"):
+            found = one[name]
+            assert (found.old, found.new, found.kind) == (old, new, kind)
     compare_tensors(sides())
 
 
@@ -132,6 +136,7 @@ ONE, TWO, OTHER, LAST = PATHS[0], PATHS[1], PATHS[2], PATHS[3]
 @example(old={ONE: {"a": A}, LAST: {"a": A}}, new={ONE: {"a": B}}, kept={LAST})
 @example(old={ONE: {"a": A}, LAST: {"b": B}}, new={OTHER: {"a": A}}, kept={LAST})
 @example(old={ONE: {"a": A}, LAST: {"model.w": A}}, new={ONE: {"b": A}}, kept={LAST})
+@example(old={LAST: {"a": A, "b": B}}, new={ONE: {"b": A}, LAST: {"b": B}}, kept=set())
 @example(old={}, new={"b.npz": {"a": A}, ONE: {"a": A}}, kept=set())
 def test_it_is_what_a_table_of_all_files_says(
     old: Described, new: Described, kept: set[str], tmp_path_factory: pytest.TempPathFactory
@@ -221,6 +226,8 @@ def test_only_files_that_differ_are_read_for_what_changed(
     assert tensor.max_abs == pytest.approx(1, rel=1e-6)
     assert weights.to_measure({"w/07.safetensors"}) == [tensor]
     assert weights.moved_to() == set()
+    assert weights["w/07.safetensors:layers.1.w"] is tensor
+    assert weights["w/07.safetensors:layers.0.w"].kind == "unchanged"
     assert set(fetched) == recipes(many, "w/07.safetensors", "v1", "v2")
 
 
