@@ -1,4 +1,4 @@
-"""Which recipes a repository fetches, whoever asks."""
+"""Which recipes are read from a store, whoever asks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from contextlib import contextmanager
 import pytest
 
 from mvcd.ids import Digest, RecipeId
-from mvcd.repo.core.core import Core
+from mvcd.store.lmdb_store import LmdbStore
 
 
 @contextmanager
 def recipes_fetched() -> Iterator[list[Digest]]:
-    """A list that grows by each recipe that is fetched, as often as it is."""
+    """A list that grows by each recipe that is read, as often as it is."""
     found: list[Digest] = []
-    fetch, fetch_many = Core.fetch, Core.fetch_many
+    get, get_many = LmdbStore.get, LmdbStore.get_many
 
-    def heard(self: Core, id: Digest) -> bytes:
+    def heard(self: LmdbStore, id: Digest) -> bytes:
         found.extend([id] if isinstance(id, RecipeId) else [])
-        return fetch(self, id)
+        return get(self, id)
 
-    def heard_many(self: Core, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def heard_many(self: LmdbStore, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         found.extend(id for id in ids if isinstance(id, RecipeId))
-        return fetch_many(self, ids)
+        return get_many(self, ids)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Core, "fetch", heard)
-        patched.setattr(Core, "fetch_many", heard_many)
+        patched.setattr(LmdbStore, "get", heard)
+        patched.setattr(LmdbStore, "get_many", heard_many)
         yield found

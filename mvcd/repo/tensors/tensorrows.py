@@ -5,12 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import islice
 
 from mvcd.inspect.trainingstate import state_in
 from mvcd.objects.entry import Entry
-from mvcd.repo.contents.files import ABSENT
+from mvcd.objects.recipe import Recipe
+from mvcd.repo.contents.files import ABSENT, checked_recipe
 from mvcd.repo.tensors.tensormatch import equal_files
 from mvcd.repo.tensors.tensortable import TensorRow, TensorSide, TensorSides
+
+_BATCH_FILES = 512
+"""Equal files whose recipes are read together."""
 
 
 @dataclass(slots=True)
@@ -71,18 +76,24 @@ def gather_equal(
         found.absent.append("")
         return found
     equal = equal_files(*entries, changed)
-    for path, entry in entries[1].items():
-        if path not in equal:
-            continue
-        try:
-            rows = {row.name: row for row in _rows_of(sides.new, entry, headers=headers)}
-        except ABSENT:
-            found.absent.append(path)
-        else:
-            found.files[path] = list(rows.values()), state_in(path, rows)
+    files = (entry for path, entry in entries[1].items() if path in equal)
+    while batch := list(islice(files, _BATCH_FILES)):
+        stored = sides.old.content.stored([entry.recipe for entry in batch])  # new may lie outside
+        for entry in batch:
+            data = stored.get(entry.recipe)
+            recipe = None if data is None else checked_recipe(entry, data)
+            try:
+                every = _rows_of(sides.new, entry, headers=headers, recipe=recipe)
+            except ABSENT:
+                found.absent.append(entry.path)
+                continue
+            rows = {row.name: row for row in every}
+            found.files[entry.path] = list(rows.values()), state_in(entry.path, rows)
     return found
 
 
-def _rows_of(side: TensorSide, entry: Entry, *, headers: bool = True) -> list[TensorRow]:
-    rows = list(side.recipe_rows(entry, headers=headers))
+def _rows_of(
+    side: TensorSide, entry: Entry, *, headers: bool = True, recipe: Recipe | None = None
+) -> list[TensorRow]:
+    rows = list(side.recipe_rows(entry, headers=headers, recipe=recipe))
     return list(side.header_rows(entry)) if headers and not rows else rows

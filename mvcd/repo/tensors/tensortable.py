@@ -19,6 +19,7 @@ from mvcd.inspect.tensorfile import (
     may_lean_on_others,
 )
 from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Recipe
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import (
     ABSENT,
@@ -85,10 +86,13 @@ class TensorSide:
             listed = self._files.directory(directory, [Component.WEIGHTS]).items()
             yield from (p for name, p in listed if p is not None and may_lean_on_others(name))
 
-    def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
+    def recipe_rows(
+        self, entry: Entry, *, headers: bool = True, recipe: Recipe | None = None
+    ) -> Iterator[TensorRow]:
         """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,
-        unless the header is not here."""
-        recipe = recipe_of(entry, self.content.fetch)
+        unless the header is not here. `recipe`: where it was read already."""
+        if recipe is None:
+            recipe = recipe_of(entry, self.content.fetch)
         if headers and recipe.format and recipe.format not in TOLD_BY_RECIPES:
             try:
                 rows = list(self._header_rows(entry, Segments(recipe)))
