@@ -14,7 +14,6 @@ from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store import _records
 from mvcd.store.api import ObjectInfo
-from mvcd.store.baselevels import decode_above, records_of
 from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import digests_of, frame_by_frame, gather
 from mvcd.store.index import Index
@@ -143,7 +142,7 @@ class PackedObjects:
         except CorruptObject:
             return raws
         resting = [one for _, one in found if isinstance(one, Record)]
-        above = decode_above(resting, self._located, self.packs)
+        above = self._above(resting) if resting else {}
         for n, one in found:
             if isinstance(one, Record):
                 raws[n] = above.get(one.id)
@@ -151,8 +150,15 @@ class PackedObjects:
                 raws[n] = next(alone)
         return raws
 
+    def _above(self, resting: list[Record]) -> dict[Digest, bytes]:
+        from mvcd.store.baselevels import decode_above  # late: start-up
+
+        return decode_above(resting, self._located, self.packs)
+
     def _sound(self, run: list[Place]) -> list[bytes | None]:
         """`_raws` of records whose checksums are right, down to what they rest on. None for the others."""
+        from mvcd.store.baselevels import decode_above, records_of  # late: start-up
+
         found = list(records_of(run, self.packs, check_crc=True))
         whole = [record for record in found if record.base is None]
         raws = decode_above(found, self._located, self.packs, check_crc=True)

@@ -92,7 +92,7 @@ def among(modules: set[str], unwanted: tuple[str, ...]) -> list[str]:
         (("log", "--oneline"), 156, READING),
         (("show",), 175, (*FILES, "hashlib")),
         (("diff",), 190, (*FILES, "mvcd.repo.intake")),
-        (("commit", "--allow-empty", "-m", "none"), 230, ("mvcd.inspect.tensorreaders", "rich")),
+        (("commit", "--allow-empty", "-m", "none"), 222, ("mvcd.inspect.tensorreaders", "rich")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) and len(value) < 5 else "",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,8 +15,6 @@ from mvcd.inspect.dubious import dubious as dubious_among
 from mvcd.lateclasses import dataclass
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
-from mvcd.repo.bases.finding import TensorBases
-from mvcd.repo.bases.stated import StatedBases
 from mvcd.repo.change import anew
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
 from mvcd.repo.core.core import Core
@@ -34,6 +33,8 @@ from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate, Session
 
 if TYPE_CHECKING:
+    from mvcd.repo.bases.finding import FileTensors, TensorBases
+    from mvcd.repo.bases.stated import StatedBase
     from mvcd.repo.change.signing import Signer
 
 _MAX_ATTEMPTS = 3
@@ -298,21 +299,52 @@ def take(workspace: ScannedWorkspace, session: Session, parent: Version) -> Snap
     return snapshot
 
 
-def bases_of(core: Core, parent: Version, settings: Settings) -> TensorBases:
+def bases_of(core: Core, parent: Version, settings: Settings) -> LateBases:
     """Where what is committed after `parent` finds its bases. Nothing is fetched for it. Raises Failure where
     the settings are wrong."""
-    fetch = CachingFetch(core.store.get)
-    table = stated_bases(settings)
-    stated = StatedBases(
-        table,
-        parent,
-        fetch,
-        lookup=lambda rev: core.version(core.resolve(rev)),
-        way_to_absent=core.way_to_absent,
-    )
-    return TensorBases(
-        parent, core.store, fetch, stated=stated if table else None, load=core.version
-    )
+    return LateBases(core, parent, stated_bases(settings))
+
+
+class LateBases:
+    """Where what is committed after a version finds its bases, made when a file first asks: most commits
+    hold none that does, and a dozen modules need not be loaded then. Thread-safe."""
+
+    def __init__(self, core: Core, parent: Version, table: tuple[StatedBase, ...]) -> None:
+        self._core = core
+        self._parent = parent
+        self._table = table
+        self._lock = threading.Lock()
+        self._made: TensorBases | None = None
+
+    def for_path(self, path: str) -> FileTensors:
+        with self._lock:
+            made = self._made = self._made or self._make()
+        return made.for_path(path)
+
+    @property
+    def unfound(self) -> tuple[tuple[str, str], ...]:
+        """Lines of the workspace's settings that were of no use, and why."""
+        return () if self._made is None else self._made.unfound
+
+    def _make(self) -> TensorBases:
+        from mvcd.repo.bases.finding import TensorBases  # late: start-up
+        from mvcd.repo.bases.stated import StatedBases
+
+        core, fetch = self._core, CachingFetch(self._core.store.get)
+        stated = StatedBases(
+            self._table,
+            self._parent,
+            fetch,
+            lookup=lambda rev: core.version(core.resolve(rev)),
+            way_to_absent=core.way_to_absent,
+        )
+        return TensorBases(
+            self._parent,
+            core.store,
+            fetch,
+            stated=stated if self._table else None,
+            load=core.version,
+        )
 
 
 def derived(

@@ -7,18 +7,20 @@ import io
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.spans import Layout, ReadAt
 from mvcd.lateclasses import NamedTuple, dataclass
 from mvcd.objects.entry import Mode
-from mvcd.repo.bases.chains import Base, TensorPiece
 from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
 from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.ondisk.reading import unread
 from mvcd.repo.ondisk.statcache import FileStat
+
+if TYPE_CHECKING:
+    from mvcd.repo.bases.chains import Base, TensorPiece
 
 Reader = Callable[[BinaryIO, int], object]
 """Reads a file of so many bytes from its start. It runs between the two looks at the file's stats, so it has

@@ -164,10 +164,12 @@ def main_metrics(settings: Settings) -> tuple[str, ...]:
 
 def stated_bases(settings: Settings) -> tuple[stated.StatedBase, ...]:
     """Where the bases of fine-tunes are. Raises Failure."""
+    if "bases" not in settings:
+        return ()
     from mvcd.repo.bases import stated  # late: start-up
 
     try:
-        return stated.parse(settings.get("bases", {}))
+        return stated.parse(settings["bases"])
     except ValueError as error:
         raise _wrong("bases", '"tunes/*" = "v3:model/"', str(error)) from None
 

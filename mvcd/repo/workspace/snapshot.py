@@ -31,7 +31,6 @@ from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.digests import DigestAlgorithm, rows
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.intake.copiesfirst import copies_first
 from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Ingest
 from mvcd.repo.intake.loading import Bases, Ingested, Source, no_bases
 from mvcd.repo.intake.recut import as_before
@@ -298,7 +297,12 @@ class Snapshotter:
             total += size
             large += size > SMALL_FILE_BYTES
         self._core.monitor.begin("snapshot", total_bytes=total, total_items=len(candidates))
-        ordered = copies_first(candidates, self._place) if large > 1 else enumerate(candidates)
+        if large > 1:
+            from mvcd.repo.intake.copiesfirst import copies_first  # late: start-up
+
+            ordered = copies_first(candidates, self._place)
+        else:
+            ordered = enumerate(candidates)
         try:
             with Ingest(
                 self._core.root,
