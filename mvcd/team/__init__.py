@@ -4,6 +4,7 @@
     roles       roles, actions, and `authorize`, which everything asks
     records     what the accounts store keeps, to and from bytes
     accounts    the accounts store: each change one commit with its row of the audit log
+    known       what calls ask of it again and again, kept while nothing changes
     sessions    what browsers hold instead of tokens
     root        the directory of a server: repositories by name, and the accounts
     bucketroot  the same in a bucket, for any number of servers (STATELESS.md)

@@ -1,8 +1,9 @@
 """The accounts of a team server: a store whose refs are users, tokens, grants, rules and quotas (records.py).
 
 Each change is one commit with its row of the audit log, so compare-and-swap, journal, rebuild and backup are
-the store's, and any number of processes may change accounts at once. Nothing is cached: a token revoked by
-`mvc admin` on the server is refused from the very next call on, for the price of three reads of LMDB.
+the store's, and any number of processes may change accounts at once. Nothing is cached here. A server keeps
+what calls ask again and again for as long as nothing changes (known.py), so a token revoked by `mvc admin` on
+the server is refused from the very next call on.
 """
 
 from __future__ import annotations
@@ -264,6 +265,12 @@ class Accounts:
 
     def bearer(self, hash: str, now_us: int) -> Identity:
         """The same by the token's hash, for who was seen to bear it before. Raises AuthError."""
+        token, identity = self.borne(hash, now_us)
+        self.note_use(token, now_us)
+        return identity
+
+    def borne(self, hash: str, now_us: int) -> tuple[Token, Identity]:
+        """The token of a hash and who bears it; nothing is noted. Raises AuthError(kind="unauthenticated")."""
         name = key("tokens", hash)
         stored = self.store.ref(name)
         if stored is None:
@@ -273,11 +280,8 @@ class Accounts:
             raise unauthenticated("the token is not one of this server's")
         if token.revoked_us is not None:
             raise unauthenticated("the token was revoked")
-        if token.expires_us is not None and now_us >= token.expires_us:
-            raise unauthenticated("the token has expired")
-        identity = self._identity(token.principal, token.id, token.scopes)
-        self._note_use(token, now_us)
-        return identity
+        require_lasting(token, now_us)
+        return token, self._identity(token.principal, token.id, token.scopes)
 
     def authenticate_certificate(self, identities: Iterable[str]) -> Identity:
         """Returns the identity of a client certificate, which TLS has verified. Raises
@@ -295,10 +299,13 @@ class Accounts:
         grants = tuple(grant.scope for grant in self.grants(principal))
         return Identity(principal, token, grants, scopes)
 
-    def _note_use(self, token: Token, now_us: int) -> None:
+    def note_use(self, token: Token, now_us: int) -> int:
+        """Notes that a token is used, to the hour; returns the time that stands there."""
         last = self.last_used_us(token)
-        if last is None or now_us - last >= USED_STEP_US:
-            self.store.cache_put({_used(token.hash): _TIME.pack(now_us)})
+        if last is not None and now_us - last < USED_STEP_US:
+            return last
+        self.store.cache_put({_used(token.hash): _TIME.pack(now_us)})
+        return now_us
 
     # ------------------------------------------------------------------ inside
 
@@ -357,6 +364,12 @@ def identify(
     if names:
         return accounts.authenticate_certificate(names)
     raise unauthenticated("no token was given")
+
+
+def require_lasting(token: Token, now_us: int) -> None:
+    """Raises AuthError(kind="unauthenticated") for a token that has expired."""
+    if token.expires_us is not None and now_us >= token.expires_us:
+        raise unauthenticated("the token has expired")
 
 
 def _grant_key(grant: Grant) -> str:

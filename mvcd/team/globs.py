@@ -33,6 +33,8 @@ def require_glob(pattern: str, what: str) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
+    if pattern == ANY:
+        return True  # what most grants say: walking the name took a sixth of finding out who calls
     steps = _compiled(pattern)
     reached = _closed({0}, steps)
     for character in name:

@@ -20,9 +20,9 @@ from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import Store
 from mvcd.store.opened import MAX_PACKS, OpenedByName, room
 from mvcd.store.stores import open_store
-from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.globs import require_glob
+from mvcd.team.known import KnownAccounts
 from mvcd.team.policy import Judge
 from mvcd.team.records import Quota
 from mvcd.team.roles import (
@@ -78,6 +78,7 @@ class TeamHost:
     ) -> None:
         """`most` stores are open between calls, else as many as there are descriptors for."""
         self.root = root
+        self.known = KnownAccounts(root.accounts)
         self.create = tuple(require_glob(pattern, "repositories") for pattern in create)
         self.now_us = now_us
         self.keygen = keygen or Keygen()
@@ -133,10 +134,10 @@ class TeamHost:
 
     def recognise(self, caller: wire.Caller) -> tuple[Identity, WebSession | None]:
         """Who calls, and the session that tells, if one does. Raises AuthError(kind="unauthenticated")."""
-        accounts, now = self.root.accounts, self.now_us()
+        now = self.now_us()
         if caller.session is not None:
-            return session_identity(accounts, caller.session, now)
-        return identify(accounts, caller.token, caller.certificate, now), None
+            return session_identity(self.root.accounts, caller.session, now)
+        return self.known.identify(caller.token, caller.certificate, now), None
 
     @property
     def admitter(self) -> wire.Admitter:
@@ -192,7 +193,7 @@ class TeamHost:
 
     def _repository(self, name: str) -> Open:
         try:
-            hosted = self.root.accounts.repository(require_repository_name(name))
+            hosted = self.known.repository(require_repository_name(name))
         except UsageError:
             hosted = None
         if hosted is None:
@@ -290,5 +291,5 @@ class TeamRepository:
         return {}
 
     def _quotas(self) -> list[Quota]:
-        found = self._host.root.accounts.quotas()
+        found = self._host.known.quotas()
         return [quota for quota in found if quota.covers(self._name, self.principal)]

@@ -47,7 +47,7 @@ USUAL_MESSAGE_SECONDS = 30.0
 READER_SECONDS = 120.0
 """Until a reader has taken a message of at most 3 MiB."""
 DOORKEEPER_THREADS = 4
-"""Threads that find out who calls: 60 us each time."""
+"""Threads that find out who calls: 17 us each time, 115 where accounts have changed."""
 
 
 @dataclass(frozen=True, slots=True)
