@@ -14,7 +14,9 @@ The server:
 The client:
     dial        from an address to a peer
     client      a peer at the other end of a channel
+    pages       lists that come page by page, none without an end
     portions    how many chunks one call brings
+    stall       a stream that stalls is ended
     patience    how often a call is made again
     diagnosis   why a server does not answer
     ssh         a connection through the system's ssh

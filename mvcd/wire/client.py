@@ -8,8 +8,6 @@ reply.
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -28,8 +26,10 @@ from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Endpoint, diagnose
 from mvcd.wire.ids import AnyId
+from mvcd.wire.pages import all_refs, all_versions
 from mvcd.wire.patience import Patience, Waits, first_answer, reconnecting
 from mvcd.wire.portions import Portions
+from mvcd.wire.stall import Stall
 from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -45,15 +45,8 @@ SHORT_SECONDS = 15.0
 """Seconds for a call that looks things up."""
 LONG_SECONDS = 120.0
 """Seconds for an update: the other side walks the closure, about a million objects in 10 s."""
-STALL_SECONDS = 60.0
-"""Seconds without a frame after which a stream counts as dead."""
 SLOWEST_BYTES_PER_SECOND = 64 << 10
 """Bytes a second below which a put is given up."""
-MAX_PAGES = 4096
-"""Most pages of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
-MAX_REFS = 1 << 20
-MAX_VERSIONS = 1 << 22
-"""Most versions of one log; one a minute for eight years."""
 _ADDRESSED = ("mvc login URL", "mvc whoami", "mvc whoami URL")
 """What servers say helps, without knowing under which address they were called."""
 EVENT_PAUSE_SECONDS = 0.05
@@ -161,20 +154,12 @@ class RemotePeer:
         return limits.FEWEST_IDS if count <= limits.FEWEST_IDS else limit(self.told().limits)
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        token = ""
-        for _ in range(MAX_PAGES):
+        def ask(token: str) -> pb.ListRefsReply:
             request = pb.ListRefsRequest(repo=self._repo, prefix=prefix, page_token=token)
-            reply = self._call(self._stub.ListRefs, request, SHORT_SECONDS)
-            if any(len(ref.value) > limits.REF_VALUE_BYTES for ref in reply.refs):
-                raise self._bad("a ref of more than 64 KiB")
-            found.update((ref.name, ref.value) for ref in reply.refs)
-            if not reply.next_page_token:
-                return found
-            if len(found) > MAX_REFS or reply.next_page_token.encode() <= token.encode():
-                break
-            token = reply.next_page_token
-        raise self._bad("a list of refs that does not end")
+            reply: pb.ListRefsReply = self._call(self._stub.ListRefs, request, SHORT_SECONDS)
+            return reply
+
+        return all_refs(ask, self._bad)
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
         most = self._most(max(len(heads), len(haves)), lambda limits: limits.log_versions)
@@ -189,21 +174,13 @@ class RemotePeer:
         for part in reversed(parts):
             yield from part
 
-    def _log(self, frontier: bytes, known: bytes) -> Iterator[VersionId]:
-        seen: set[VersionId] = set()
-        for _ in range(MAX_PAGES):
+    def _log(self, heads: bytes, known: bytes) -> Iterator[VersionId]:
+        def ask(frontier: bytes) -> pb.LogReply:
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
-            reply = self._call(self._stub.Log, request, LONG_SECONDS)
-            found = packed.unpack(reply.versions, VersionId, limits.LOG_VERSIONS)
-            yield from found
-            if not reply.frontier:
-                return
-            before = len(seen)
-            seen.update(found)
-            if len(seen) == before or len(seen) > MAX_VERSIONS:
-                break
-            frontier = reply.frontier
-        raise self._bad("a history that does not end")
+            reply: pb.LogReply = self._call(self._stub.Log, request, LONG_SECONDS)
+            return reply
+
+        return all_versions(ask, heads, self._bad)
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         most = self._most(len(ids), lambda limits: limits.has_ids)
@@ -403,7 +380,7 @@ class RemotePeer:
         """Replies of one Get; a timer set anew by each of them ends a stream that stalls."""
         self._greet()
         call = self._stub.Get(request, metadata=self._metadata)
-        watch = _Stall(call.cancel)
+        watch = Stall(call.cancel)
         try:
             for reply in call:
                 watch.moved()
@@ -411,7 +388,7 @@ class RemotePeer:
         except grpc.RpcError:
             if watch.fired:
                 raise RemoteUnreachable(
-                    f"{self.url} sent nothing for {STALL_SECONDS:.0f} s",
+                    f"{self.url} sent nothing for {watch.seconds:.0f} s",
                     help="run the command again",
                 ) from None
             raise
@@ -423,28 +400,3 @@ class RemotePeer:
 def _limit(usual: int, told: int) -> int:
     """What goes into one call: no server may take fewer than the fewest, nor make us send more than usual."""
     return max(limits.FEWEST_IDS, min(usual, told)) if told else usual
-
-
-class _Stall:
-    """Calls `act` once when `moved` was not called for STALL_SECONDS seconds."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._last = time.monotonic()
-        self._act = act
-        self._done = threading.Event()
-        self.fired = False
-        self._thread = threading.Thread(target=self._run, name="mvc-stall", daemon=True)
-        self._thread.start()
-
-    def moved(self) -> None:
-        self._last = time.monotonic()
-
-    def end(self) -> None:
-        self._done.set()
-
-    def _run(self) -> None:
-        while not self._done.wait(max(0.1, self._last + STALL_SECONDS - time.monotonic())):
-            if time.monotonic() - self._last >= STALL_SECONDS:
-                self.fired = True
-                self._act()
-                return

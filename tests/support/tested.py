@@ -204,6 +204,7 @@ _NETWORK: Table = {
         "daemon/serve/test_pressure": "admission front",
         "wire/test_calls": "client handlers host server",
         "daemon/serve/test_ssh": "ssh",
+        "wire/test_hostile_server": "pages stall",
         "wire/test_uploads": "tidying",
     },
     "mvcd.team": {

@@ -18,7 +18,7 @@ from mvcd.monitor import Silent
 from mvcd.store.api import RefUpdate
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
-from mvcd.wire import client, limits
+from mvcd.wire import client, limits, pages, stall
 from mvcd.wire.client import RemotePeer
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.store.objects import plain
@@ -110,14 +110,14 @@ LISTS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_list_of_refs(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "MAX_PAGES", 200)
+    monkeypatch.setattr(pages, "MAX_PAGES", 200)
     with Hostile(ListRefs=LISTS[kind]) as peer, pytest.raises(Failure) as caught:
         peer.refs()
     assert caught.value.kind == "bad-reply"
 
 
 def test_a_list_of_too_many_refs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "MAX_REFS", 3000)
+    monkeypatch.setattr(pages, "MAX_REFS", 3000)
     hostile = Hostile(ListRefs=lambda request, n: page(n, f"{n:09}", 1000))
     with hostile as peer, pytest.raises(Failure, match="does not end"):
         peer.refs()
@@ -137,14 +137,14 @@ LOGS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("kind", LOGS)
 def test_a_history(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "MAX_PAGES", 200)
+    monkeypatch.setattr(pages, "MAX_PAGES", 200)
     with Hostile(Log=LOGS[kind]) as peer, pytest.raises(Failure) as caught:
         list(peer.log(ids(1), []))
     assert caught.value.kind == "bad-reply"
 
 
 def test_a_history_of_too_many_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "MAX_VERSIONS", 20_000)
+    monkeypatch.setattr(pages, "MAX_VERSIONS", 20_000)
     hostile = Hostile(
         Log=lambda request, n: pb.LogReply(
             versions=b"".join(ids(10_000, n)), frontier=bytes(ids(1, n)[0])
@@ -243,8 +243,9 @@ def test_events_that_never_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["Hello", "ListRefs", "Log", "Has", "Put", "UpdateRefs", "Get"])
 def test_an_answer_that_never_comes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds in ("SHORT_SECONDS", "LONG_SECONDS", "STALL_SECONDS"):
+    for seconds in ("SHORT_SECONDS", "LONG_SECONDS"):
         monkeypatch.setattr(client, seconds, 0.2)
+    monkeypatch.setattr(stall, "STALL_SECONDS", 0.2)
     hostile = Hostile()
 
     def silent(request: Any, count: int) -> Any:
