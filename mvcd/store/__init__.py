@@ -17,6 +17,7 @@ The parts of an open store, and who works with them:
     readorder   in which order they are read, and what is told ahead
     session     objects appended; rows and refs in one transaction
     arrivals    checked objects on their way into a session
+    reliance    what a session relies on: leased, and still here as it commits
     reuse       packs that changed unseen are read before a session counts on them
     stamp, stretches    how a pack was when it was read | where it is bad
     check       every invariant

@@ -14,20 +14,18 @@ from typing import NoReturn, Self, TypeVar
 from mvcd.codec.encoded import MAX_RAW_BYTES, Encoded
 from mvcd.disk.refusals import is_disk_full, unwritten
 from mvcd.disk.writeback import SyncFailed, WriteBack
-from mvcd.errors import MissingObject, MvcError, StaleReuse, UsageError
+from mvcd.errors import MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
 from mvcd.store import _records, steps
 from mvcd.store.api import RefUpdate
-from mvcd.store.damage import present, replace_damaged
+from mvcd.store.damage import replace_damaged
 from mvcd.store.index import Transaction
-from mvcd.store.lease import Lease
-from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
 from mvcd.store.readymade import Added, ReadyRecords, put_each
 from mvcd.store.record import MAX_BODY_BYTES, Record
 from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
-from mvcd.store.reuse import Reuse
+from mvcd.store.reliance import Reliance
 from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
 
@@ -38,8 +36,6 @@ PART_PAGES = 1 << 13
 """Pages of the objects table, 32 MiB, that one of several transactions touches (FORMAT.md, "Write order")."""
 FAULT_PAGES = 16
 """Pages that come into the map with each that is touched: what Linux does for files that are in its cache."""
-LOOKED_IDS = 1 << 10
-"""Objects that are looked up before the index may let go of the pages that they lie in: about 64 MB."""
 MAX_FULL_PACKS = 8
 """Full packs that wait for a flush: a commit cut short loses at most as much of its work. More would
 lose more, fewer would let the disk rest more often."""
@@ -55,16 +51,12 @@ class LmdbSession:
         self._writer: PackWriter | None = None
         self._full: list[PackWriter] = []
         self._write_back = WriteBack()
-        self._lease: Lease | None = None
         self._rows: dict[bytes, bytes] = {}
         self._absent: set[bytes] = set()
         self._reused: set[bytes] = set()  # of the last call of `missing`
-        self._looked = 0
         self.flushes = 0
         self._failure: MvcError | None = None
-        self._reuse = Reuse(store)
-        with self._index.read() as txn:
-            self._sweeps = number(self._index, txn, SWEEPS)
+        self._relied = Reliance(store)
 
     # ------------------------------------------------------------------ objects
 
@@ -75,7 +67,7 @@ class LmdbSession:
         answer = []
         if len(self._absent) > MAX_ROWS:
             self._absent.clear()
-        stored = self._reuse.present([id for id in ids if id not in rows])
+        stored = self._relied.present([id for id in ids if id not in rows])
         for id in ids:
             if id in rows:
                 answer.append(False)
@@ -87,7 +79,7 @@ class LmdbSession:
                 answer.append(True)
         self._rely_on(reused)
         self._reused = set(reused)
-        self._has_looked_up(len(ids))
+        self._relied.has_looked_up(len(ids))
         return answer
 
     def put(self, id: Digest, encoded: Encoded) -> int:
@@ -117,8 +109,8 @@ class LmdbSession:
         """Whether none of it is here."""
         if not self._rows.keys().isdisjoint(ready.ids):
             return False
-        self._has_looked_up(len(ready.ids))
-        return not self._reuse.present(ready.ids)
+        self._relied.has_looked_up(len(ready.ids))
+        return not self._relied.present(ready.ids)
 
     def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
         self._require_usable()
@@ -192,8 +184,8 @@ class LmdbSession:
         if id in self._absent:
             self._absent.discard(id)
         else:
-            self._has_looked_up(1)
-            if self._reuse.present((id,)):
+            self._relied.has_looked_up(1)
+            if self._relied.present((id,)):
                 self._rely_on((id,))
                 return 0
         if body_size > MAX_BODY_BYTES or raw_size > MAX_RAW_BYTES:
@@ -263,9 +255,7 @@ class LmdbSession:
             self._abandon()
             return
         self._close_writers()
-        if self._lease is not None:
-            self._lease.close()
-            self._lease = None
+        self._relied.close()
         self._rows.clear()
         self._failure = self._failure or UsageError("the session is closed")
 
@@ -289,9 +279,7 @@ class LmdbSession:
         ordered = self._write_ahead(items, writers)
 
         def work(txn: Transaction) -> tuple[T | None, int]:
-            sweeps = number(index, txn, SWEEPS)
-            if sweeps != self._sweeps:
-                self._require_present(txn)
+            sweeps = self._relied.still_here(txn, but=rows)
             result = more(txn) if more else None
             replace_damaged(index, txn, rows.items())
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
@@ -300,7 +288,7 @@ class LmdbSession:
             return result, sweeps
 
         try:
-            result, self._sweeps = index.write(work)
+            result, self._relied.sweeps = index.write(work)
         except StaleReuse:
             self._start_over()
             raise
@@ -342,7 +330,7 @@ class LmdbSession:
     def _put_pack_rows(self, txn: Transaction, writers: list[PackWriter]) -> None:
         for writer in writers:
             put_pack_row(self._index, txn, writer.number, writer.end, writer.end >= SEAL_BYTES)
-            self._reuse.wrote(txn, writer.number, writer.file)
+            self._relied.reuse.wrote(txn, writer.number, writer.file)
 
     def _sync(self, writers: list[PackWriter]) -> None:
         try:
@@ -356,57 +344,30 @@ class LmdbSession:
             self._fail(error)
         self._store.reached(steps.PACK_SYNCED)
 
-    def _has_looked_up(self, count: int) -> None:
-        self._looked += count
-        if self._looked >= LOOKED_IDS:
-            self._looked = 0
-            self._index.let_go()
-
-    def _require_present(self, txn: Transaction) -> None:
-        """A collection ran since this session began: all it relies on must still be there."""
-        relied = self._lease.ids() if self._lease else set()
-        gone = [
-            id
-            for id in relied
-            if id not in self._rows and txn.get(id, db=self._index.objects) is None
-        ]
-        if gone:
-            raise StaleReuse(
-                f"{len(gone)} objects that this commit reuses were collected meanwhile",
-                cause=f"the first is {gone[0].hex()[:12]}",
-                help="run the command again",
-            )
-
     def _start_over(self) -> None:
         """After StaleReuse: what waits may have a base that is gone, so none of it is kept."""
         self._close_writers()
         self._rows.clear()
         self._absent.clear()
         self._reused.clear()
-        if self._lease is not None:
-            self._lease.clear()
-        with self._index.read() as txn:
-            self._sweeps = number(self._index, txn, SWEEPS)
+        self._relied.start_over()
 
     def _rely_on(self, ids: Collection[bytes]) -> None:
-        if not ids:
-            return
         try:
-            if self._lease is None:
-                self._lease = Lease(self._store.lease_directory)
-            self._lease.add(ids)
+            self._relied.rely_on(ids)
         except OSError as error:
             self._fail(error)
 
     def _require_base(self, base: Digest) -> None:
-        if not present(self._index, (base,)):
-            raise MissingObject(f"the base {base.short()} is not in the store")
-        self._rely_on((base,))
+        try:
+            self._relied.require_base(base)
+        except OSError as error:
+            self._fail(error)
 
     def _open_writer(self) -> PackWriter:
         self._index.require_writable()
         writer = self._writer = open_writer(self._index, self._store.pack_directory)
-        self._reuse.opened(writer.number, writer.file, new=writer.new)
+        self._relied.reuse.opened(writer.number, writer.file, new=writer.new)
         self._store.reached(steps.PACK_OPENED)
         return writer
 
@@ -442,8 +403,9 @@ class LmdbSession:
         raise self._failure from error
 
     def _abandon(self) -> None:
-        for held in (*self._full, self._writer, self._lease):
+        for held in (*self._full, self._writer):
             if held is not None:
                 held.abandon()
         self._full.clear()
-        self._writer = self._lease = None
+        self._writer = None
+        self._relied.abandon()

@@ -81,7 +81,7 @@ _ENGINE: Table = {
     "mvcd.store": {
         "client/test_completing": "refnames",
         "store/test_lmdb_store": "api cacherows meta parts reports takenover writers",
-        "store/test_session": "refs",
+        "store/test_session": "refs reliance",
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",
         "store/test_damage": "_faults",
