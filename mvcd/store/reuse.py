@@ -50,6 +50,8 @@ class Reuse:
     def present(self, ids: Collection[bytes]) -> set[bytes]:
         """Returns those of the objects that are here and neither known nor found to be damaged."""
         rows = sound_rows(self._index, list(ids))
+        if not rows:
+            return set()
         chain = self._with_bases(rows)
         self._vouch({row[: _PACK.size] for row in chain.values()} - self._vouched)
         with self._index.read() as txn:

@@ -215,3 +215,13 @@ def test_records_across_windows(tmp_path, monkeypatch):
     assert list(bad_stretches(read, len(data))) == [(places[3][1], places[4][1])]
     data[places[7][1]] ^= 1
     assert list(bad_stretches(read, len(data)))[1:] == [(places[7][1], len(data))]
+
+
+def test_what_is_all_new_costs_one_transaction(path, monkeypatch):
+    """A server asks so for each frame of a push, and each transaction hands the interpreter's lock over."""
+    with LmdbStore.open(path) as store, store.session() as session:
+        begun = []
+        begin = store.index._begin_read
+        monkeypatch.setattr(store.index, "_begin_read", lambda: begun.append(1) or begin())
+        assert all(session.missing([id for id, _, _ in some(seed=9, count=12)]))
+        assert len(begun) == 1
