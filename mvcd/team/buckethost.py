@@ -66,6 +66,10 @@ class BucketHost(TeamHost):
         self.root.store.look_since(_since(caller))
         return super().recognise(caller)
 
+    def admit_now(self, caller: wire.Caller) -> str | None:  # noqa: ARG002 - what is known may be old
+        """Returns None: the bucket is asked first."""
+        return None
+
     def tidy(self, repo: str, owners: Collection[str]) -> bool:
         """See `mvcd.wire.host.Caretaker`. One server collects at a time, and once a day."""
         self.root.store.look_since(time.monotonic())

@@ -151,6 +151,13 @@ class TeamHost:
         """See `mvcd.wire.host.Admitter`."""
         return self.identity(caller).principal
 
+    def admit_now(self, caller: wire.Caller) -> str | None:
+        """See `mvcd.wire.host.Admitter`."""
+        if caller.session is not None or caller.token is None:
+            return None
+        found = self.known.identify_now(caller.token, self.now_us())
+        return None if found is None else found.principal
+
     def untidy(self) -> set[str]:
         """See `mvcd.wire.host.Caretaker`."""
         with self._lock:

@@ -56,6 +56,18 @@ class KnownAccounts:
             borne.used_us = self._accounts.note_use(borne.token, now_us)
         return borne.identity
 
+    def identify_now(self, token: str, now_us: int) -> Identity | None:
+        """The same for a token that was asked about before, unless the store has to be read or written for it;
+        else None, and `identify` says what is wrong."""
+        count, kept = self._kept
+        borne: _Borne | None = kept.get(("token", hash_of(token)))
+        if borne is None or borne.used_us is None or now_us - borne.used_us >= USED_STEP_US:
+            return None
+        expires = borne.token.expires_us
+        if (expires is not None and now_us >= expires) or self._accounts.store.changes() != count:
+            return None
+        return borne.identity
+
     def repository(self, name: str) -> HostedRepository | None:
         """See `Accounts.repository`."""
         return self._kept_or(("repository", name), lambda: self._accounts.repository(name))

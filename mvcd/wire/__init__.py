@@ -4,6 +4,7 @@ The server:
     host        what it is given: repositories, and who may do what
     server      the calls over any host
     handlers    its methods, made from the descriptor; requests parsed
+    door        who makes a call, before its message is there
     front       calls that wait for messages and readers without a thread
     admission   how many calls there may be, and whose
     uploads     what clients have put and not yet named

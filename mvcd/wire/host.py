@@ -124,6 +124,10 @@ class Admitter(Protocol):
         """What all calls of whoever calls have in common, and others' have not: a principal. Raises AuthError
         for nobody. Called once a call, from several threads."""
 
+    def admit_now(self, caller: Caller) -> str | None:
+        """The same where it is known without waiting for a disk or a network, else None. Called first, on
+        the loop of all calls. Raises as `admit` does."""
+
 
 class Caretaker(Protocol):
     """Frees what uploads left that no ref reached."""

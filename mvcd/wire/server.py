@@ -32,9 +32,10 @@ from mvcd.store.peer import STANDS, WORKSPACES, changed_refs, listed
 from mvcd.wire import ids as packed
 from mvcd.wire import limits
 from mvcd.wire.carriers import GetReply, PutRequest
-from mvcd.wire.front import CallContext, Front, Pause
+from mvcd.wire.door import HostDoor, caller_of
+from mvcd.wire.front import Front, Pause
 from mvcd.wire.handlers import SERVICE, handlers
-from mvcd.wire.host import Access, Caller, CallRepository, Host, Update
+from mvcd.wire.host import Access, CallRepository, Host, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.lookahead import records_below
 from mvcd.wire.replies import Replies
@@ -149,7 +150,7 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         server.add_generic_rpc_handlers((handlers(self, pools),))
         admitter = self._host.admitter
         if admitter is not None:
-            server.guard(SERVICE.full_name, lambda context: admitter.admit(caller_of(context)))
+            server.guard(SERVICE.full_name, HostDoor(admitter))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         access = Access.CREATE if request.create else Access.READ
@@ -367,18 +368,6 @@ def _internal(context: grpc.ServicerContext, error: Exception) -> NoReturn:
         raise error  # how grpc's own abort leaves a handler
     log.exception("a call failed for a reason of ours")
     context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says more")
-
-
-def caller_of(context: grpc.ServicerContext | CallContext) -> Caller:
-    """Who calls, from the connection and the metadata."""
-    token = None
-    for key, value in context.invocation_metadata() or ():
-        if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
-            token = value.removeprefix("Bearer ").strip()
-    peer = context.peer() or ""
-    names = tuple(name.decode("utf-8", "replace") for name in context.peer_identities() or ())
-    loopback = peer.startswith(("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:"))
-    return Caller(peer, token, names, loopback, getattr(context, "began", None))
 
 
 def _visible(hosted: CallRepository, prefix: str) -> dict[str, bytes]:

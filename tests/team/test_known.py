@@ -107,6 +107,20 @@ def test_the_use_of_a_token_that_is_kept_is_noted_to_the_hour(ada: Accounts) -> 
         assert ada.last_used_us(token) == seen
 
 
+def test_what_is_known_now_was_asked_before_and_still_holds(ada: Accounts) -> None:
+    secret, _ = ada.add_token(BY, "ada", expires_us=NOW + 2 * USED_STEP_US)
+    known = KnownAccounts(ada)
+    assert known.identify_now(secret, NOW) is None
+    identity = known.identify(secret, (), NOW)
+    assert known.identify_now(secret, NOW) == identity
+    assert known.identify_now(secret, NOW + USED_STEP_US) is None, "its use has to be noted"
+    known.identify(secret, (), NOW + USED_STEP_US + 1)
+    assert known.identify_now(secret, NOW + 2 * USED_STEP_US - 1) == identity
+    assert known.identify_now(secret, NOW + 2 * USED_STEP_US) is None, "it has expired"
+    ada.add_user(BY, "eve")
+    assert known.identify_now(secret, NOW + USED_STEP_US + 1) is None, "an account has changed"
+
+
 def test_what_is_not_there_is_not_kept_and_what_is_kept_is_bounded(ada: Accounts) -> None:
     known = KnownAccounts(ada)
     for number in range(MOST_KEPT_VALUES + 10):
@@ -181,6 +195,7 @@ def test_answers_are_those_of_the_accounts_whatever_changes(
         boxes = [f"box-{number % 3}"]
         for secret in changes.secrets:
             there = told(partial(identify, accounts, secret, boxes, now))
+            assert secret is None or known.identify_now(secret, now) in (None, there)
             assert told(partial(known.identify, secret, boxes, now)) == there
         assert known.repository(name) == accounts.repository(name)
         assert [*known.quotas()] == accounts.quotas()

@@ -137,6 +137,10 @@ class PeerHost:
             raise unauthenticated("it printed a token when it started")
         return address_of(caller.peer)
 
+    def admit_now(self, caller: Caller) -> str | None:
+        """See `mvcd.wire.host.Admitter`."""
+        return None if self._token is not None else address_of(caller.peer)
+
     def open(self, repo: str, caller: Caller, action: Access) -> OpenPeer:
         self.admit(caller)
         name = next(iter(self._offers)) if len(self._offers) == 1 and not repo else repo
