@@ -201,7 +201,7 @@ _NETWORK: Table = {
     },
     "mvcd.wire": {
         "client/test_first_day": "address diagnosis dial patience",
-        "daemon/serve/test_pressure": "admission front",
+        "daemon/serve/test_pressure": "admission",
         "wire/test_calls": "client handlers host server",
         "daemon/serve/test_ssh": "ssh",
         "wire/test_hostile_server": "pages stall",
