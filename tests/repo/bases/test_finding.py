@@ -161,6 +161,19 @@ def test_a_base_that_is_not_there_after_all(bench: Bench, monkeypatch: pytest.Mo
     assert bench.repo.verify().ok
 
 
+def test_a_damaged_row_of_the_index_is_no_base_and_stops_no_commit(bench: Bench) -> None:
+    net = network()
+    bench.save({"model.safetensors": save(net)})
+    store = bench.repo._core.store
+    id = ChunkId.of(net["h.1.w"].tobytes()[: 256 << 10])
+    assert store.has([id]) == [True]
+    index = store.index  # type: ignore[attr-defined]
+    index.write(lambda txn: txn.put(id, b"no row", db=index.objects))
+    after = save(stepped(net, 1))
+    bench.save({"model.safetensors": after})
+    assert bench.repo.read("model.safetensors") == after
+
+
 def test_a_file_that_does_not_pay_gives_way_to_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
