@@ -42,15 +42,24 @@ static PyObject *py_scratch(PyObject *module, PyObject *args)
     return PyLong_FromSize_t(rans_scratch((size_t)size, (unsigned)width));
 }
 
-static PyObject *joined(const struct rans_body *body)
+static size_t length_of(const struct rans_body *body)
 {
-    size_t length = body->length[0] + body->length[1] + body->length[2];
-    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    char *at = result == NULL ? NULL : PyBytes_AsString(result);
-    for (int k = 0; k < 3 && at != NULL; k++) {
+    return body->length[0] + body->length[1] + body->length[2];
+}
+
+static void copy_body(uint8_t *at, const struct rans_body *body)
+{
+    for (int k = 0; k < 3; k++) {
         memcpy(at, body->part[k], body->length[k]);
         at += body->length[k];
     }
+}
+
+static PyObject *joined(const struct rans_body *body)
+{
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length_of(body));
+    if (result != NULL)
+        copy_body((uint8_t *)PyBytes_AsString(result), body);
     return result;
 }
 
@@ -97,13 +106,10 @@ struct piece {
 /* The body in memory of its own, for the next one needs the scratch; none where there is none. */
 static void keep_body(struct piece *piece, const struct rans_body *body)
 {
-    piece->length = body->length[0] + body->length[1] + body->length[2];
+    piece->length = length_of(body);
     piece->made = malloc(piece->length);
-    uint8_t *at = piece->made;
-    for (int k = 0; k < 3 && at != NULL; k++) {
-        memcpy(at, body->part[k], body->length[k]);
-        at += body->length[k];
-    }
+    if (piece->made != NULL)
+        copy_body(piece->made, body);
 }
 
 /* 0, or -1 with an error set. */

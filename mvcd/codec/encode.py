@@ -124,7 +124,7 @@ class Encoder:
 
     def _as_before(self, pieces: Sequence[Offered], width: int, shift: int) -> list[Encoded]:
         """Deltas of floats in classes, of those first pieces for which they pay by what the last trial found of
-        a neighbour: a trial for each took a tenth of the time of a commit. None where a trial is due."""
+        a neighbour: a trial for each took a tenth of the time of a commit. Empty where a trial is due."""
         if not shift or (width, shift) != self._delta_liked_for:
             return []
         some = list(takewhile(_is_usual, pieces[: self._until_delta]))

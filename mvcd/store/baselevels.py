@@ -22,7 +22,7 @@ Located = Callable[[Sequence[Digest]], Mapping[Digest, ObjectLocation]]
 
 
 def decode_above(
-    tops: Sequence[Record], located: Located, packs: PackBytes, *, check_crc: bool = False
+    tops: Sequence[Record], located: Located, packs: PackBytes, *, check_crc: bool
 ) -> dict[Digest, bytes]:
     """The raw bytes of records that rest on others, by the records' ids; digests are not checked, and checksums
     of what they rest on if it is said. Those are left out that rest on what is not as its row says, damaged, or
@@ -73,7 +73,7 @@ def _level(
     """Those of a level that can be read, decoded."""
     places = sorted(((at, id) for id, at in level.items()), key=place_order)
     for run in told_ahead(runs(places), packs):
-        records = list(records_of(run, packs, check_crc=check_crc))
+        records = list(_records_of(run, packs, check_crc=check_crc))
         whole = [record for record in records if record.base is None]
         try:
             raws = decode_many([record.encoded() for record in whole])
@@ -87,7 +87,7 @@ def _level(
                 yield record.id, raw
 
 
-def records_of(run: Sequence[Place], packs: PackBytes, *, check_crc: bool) -> Iterator[Record]:
+def _records_of(run: Sequence[Place], packs: PackBytes, *, check_crc: bool) -> Iterator[Record]:
     """The records of neighbours in a pack that are as their rows say, from one read."""
     first, last = run[0][0], run[-1][0]
     try:

@@ -118,7 +118,7 @@ class PackedObjects:
     def _decode_run(self, run: list[Place], *, as_bases: bool) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
         ids = [id for _, id in run]
-        raws = self._sound(run) if as_bases else self._raws(run)
+        raws = self._raws(run, check_crc=as_bases)
         named = ids if as_bases else digests_of(ids, raws)
         for id, raw, digest in zip(ids, raws, named, strict=True):
             if raw is not None and digest == id:
@@ -127,22 +127,27 @@ class PackedObjects:
             with suppress(MissingObject):
                 yield id, self.get(id)
 
-    def _raws(self, run: list[Place]) -> list[bytes | None]:
-        """What a run's records decode to, digests not checked. None for what is no record or damaged; for all
-        that are encoded, where one without a base is damaged."""
+    def _raws(self, run: list[Place], *, check_crc: bool) -> list[bytes | None]:
+        """What a run's records decode to, digests not checked; checksums are if it is said, down to what the
+        records rest on. None for what is no record or damaged; for all that are encoded, where one without a
+        base is damaged."""
         data, start = memoryview(self._bytes_of(run)), run[0][0].offset
-        raws = _records.raws(data, start, [at for at, _ in run])
+        raws: list[bytes | None] = [None] * len(run)
+        if not check_crc:
+            raws = _records.raws(data, start, [at for at, _ in run])
         if None not in raws:
             return raws
         found = [
-            (n, _found_at(run[n][0], data, start)) for n, raw in enumerate(raws) if raw is None
+            (n, _found_at(run[n], data, start, check_crc=check_crc))
+            for n, raw in enumerate(raws)
+            if raw is None
         ]
         try:
             alone = iter(decode_many([one for _, one in found if isinstance(one, Encoded)]))
         except CorruptObject:
             return raws
         resting = [one for _, one in found if isinstance(one, Record)]
-        above = self._above(resting) if resting else {}
+        above = self._above(resting, check_crc=check_crc) if resting else {}
         for n, one in found:
             if isinstance(one, Record):
                 raws[n] = above.get(one.id)
@@ -150,24 +155,10 @@ class PackedObjects:
                 raws[n] = next(alone)
         return raws
 
-    def _above(self, resting: list[Record]) -> dict[Digest, bytes]:
+    def _above(self, resting: list[Record], *, check_crc: bool) -> dict[Digest, bytes]:
         from mvcd.store.baselevels import decode_above  # late: start-up
 
-        return decode_above(resting, self._located, self.packs)
-
-    def _sound(self, run: list[Place]) -> list[bytes | None]:
-        """`_raws` of records whose checksums are right, down to what they rest on. None for the others."""
-        from mvcd.store.baselevels import decode_above, records_of  # late: start-up
-
-        found = list(records_of(run, self.packs, check_crc=True))
-        whole = [record for record in found if record.base is None]
-        raws = decode_above(found, self._located, self.packs, check_crc=True)
-        try:
-            decoded = decode_many([record.encoded() for record in whole])
-            raws.update(zip((record.id for record in whole), decoded, strict=True))
-        except CorruptObject:
-            pass  # each is looked at again
-        return [raws.get(id) for _, id in run]
+        return decode_above(resting, self._located, self.packs, check_crc=check_crc)
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         return self._record(id, check_crc=check).encoded()
@@ -401,17 +392,20 @@ def _untyped(key: bytes) -> Digest:
     return typed_id(key.ljust(32, b"\0")[:32], Kind.CHUNK)
 
 
-def _found_at(place: ObjectLocation, data: memoryview, start: int) -> Encoded | Record | None:
-    """The record there in what was read from `start` on, if it is of the size that was counted on: encoded,
-    where it rests on no other."""
-    if place.base is None:
-        plain = plain_at(data, place.offset - start, place.raw_size, place.body_size)
+def _found_at(
+    place: Place, data: memoryview, start: int, *, check_crc: bool
+) -> Encoded | Record | None:
+    """The record there in what was read from `start` on, if it is the one that was counted on: encoded, where
+    it rests on no other."""
+    at, id = place
+    if at.base is None and not check_crc:  # who compares the digest needs to look at less
+        plain = plain_at(data, at.offset - start, at.raw_size, at.body_size)
         if plain is not None:
             return plain
     try:
-        record = parse_record(data, place.offset - start, check_crc=False)
+        record = parse_record(data, at.offset - start, check_crc=check_crc)
     except BadRecord:
         return None
-    if record.raw_size != place.raw_size:
+    if not at.tells_of(id, record):
         return None
     return record.encoded() if record.base is None else record

@@ -174,11 +174,9 @@ def nudge(path: Path, *, fraction: float, seed: int) -> None:
             while position < end:
                 n = min(end - position, MIB)
                 file.seek(position)
-                old = int.from_bytes(file.read(n), "little")
-                noise = int.from_bytes(source.randbytes(n), "little")
-                noise &= int.from_bytes(b"\x07\x00" * (n // 2), "little")
+                moved = _moved(file.read(n), source)
                 file.seek(position)
-                file.write((old ^ noise).to_bytes(n, "little"))
+                file.write(moved)
                 position += n
 
 
@@ -192,10 +190,14 @@ def step(before: Path, after: Path) -> None:
         length = old.read(8)
         new.write(length + old.read(int.from_bytes(length, "little")))
         while piece := old.read(MIB):
-            noise = int.from_bytes(source.randbytes(len(piece)), "little")
-            noise &= int.from_bytes(b"\x07\x00" * (len(piece) // 2), "little")
-            moved = int.from_bytes(piece, "little") ^ noise
-            new.write(moved.to_bytes(len(piece), "little"))
+            new.write(_moved(piece, source))
+
+
+def _moved(values: bytes, source: random.Random) -> bytes:
+    """16-bit floats, each moved by up to 7 units in the last place."""
+    noise = int.from_bytes(source.randbytes(len(values)), "little")
+    noise &= int.from_bytes(b"\x07\x00" * (len(values) // 2), "little")
+    return (int.from_bytes(values, "little") ^ noise).to_bytes(len(values), "little")
 
 
 def flip_byte(path: Path, *, at: int) -> None:

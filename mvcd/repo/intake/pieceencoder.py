@@ -77,11 +77,9 @@ class PieceEncoder:
         offered = [(i.piece.data, b.chunk, b.data, b.pays) for i, b in pairs if b is not None]
         size, dtype = kind
         found = self.plain.encode_deltas(offered, element_size=size, dtype=dtype)
-        finder = self._bases(path)
         for (item, base), encoded in zip(pairs, found, strict=True):
             item.encoded = encoded
-            if finder is not None and base is not None:
-                finder.taken(base, paid=encoded.base is not None)
+            self._tell(path, base, encoded)
 
     def _encoded(self, path: str, shape: Layout, piece: DraftPiece, base: Base | None) -> Encoded:
         tensor = shape.spans[piece.span].tensor
@@ -92,10 +90,14 @@ class PieceEncoder:
             piece.data, element_size=size, dtype=dtype,
             base=(base.chunk, base.data), pays=base.pays, widen=base.widen,
         )  # fmt: skip
-        finder = self._bases(path)
-        if finder is not None:
-            finder.taken(base, paid=encoded.base is not None)
+        self._tell(path, base, encoded)
         return encoded
+
+    def _tell(self, path: str, base: Base | None, encoded: Encoded) -> None:
+        """Who proposed a base hears whether the difference to it was worth it."""
+        finder = None if base is None else self._bases(path)
+        if finder is not None and base is not None:
+            finder.taken(base, paid=encoded.base is not None)
 
     def _edited(
         self, path: str, chunks: Sequence[tuple[ChunkId, int]], start: int
