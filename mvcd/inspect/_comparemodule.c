@@ -141,8 +141,9 @@ static PyObject *py_histogram(PyObject *module, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(select_doc, "select(level)\n--\n\n"
-                         "Uses AVX2 (1) or portable C (0), or what comes nearest; returns what.");
+PyDoc_STRVAR(select_doc,
+             "select(level)\n--\n\n"
+             "Uses AVX-512 (2), AVX2 (1) or portable C (0), or what comes nearest; returns what.");
 
 static PyObject *py_select(PyObject *module, PyObject *level)
 {
@@ -163,7 +164,7 @@ static int start(PyObject *module)
 {
     (void)module;
     compare_init();
-    compare_select(1);
+    compare_select(2);
     return 0;
 }
 

@@ -1,9 +1,11 @@
 """Two runs of tensor elements compared, in short Python: what compare.c computes, bit for bit.
 
-Elements are taken by blocks of 1024; sums of a block run in sixteen lanes (element i in lane i mod 16), so that
-vector registers of any width add the same numbers in the same order. Means and spreads (sums of squared
-distances from the mean) of blocks are merged by Chan, Golub and LeVeque's formula (1979). What is not finite is
-counted and left out: differences and products are over pairs that are finite on both sides.
+Elements are taken by blocks of 1024; sums of a block run in eight lanes (element i in lane i mod 8), so that
+vector registers of any width add the same numbers in the same order. A block's spread (sum of squared distances
+from the mean) is its sum of squares less what the mean has of it; where that leaves less than a 64th, and so
+fewer digits, distances are squared. Means and spreads of blocks are merged by Chan, Golub and LeVeque's formula
+(1979). What is not finite is counted and left out: differences and products are over pairs that are finite on
+both sides.
 
 Elements that are packed together count as changed by value, since two spellings of a block may say the same;
 others by bits.
@@ -81,6 +83,8 @@ ELEMENTS = (*[1] * 17, 2, *(elements for elements, _, _ in _BLOCKS), 4, 4)
 """Elements of a unit."""
 
 _BLOCK_ELEMENTS = 1024
+_SPREAD_SHARE = 1 / 64
+"""As in compare.c, where the digits are counted."""
 _T = TypeVar("_T")
 _CODES = {"F16": "e", "F32": "f", "F64": "d"} | {
     f"{sign}{bits}": code for sign, codes in (("I", "bhiq"), ("U", "BHIQ"))
@@ -157,13 +161,16 @@ class _Side:
         total = self.finite + len(x)
         if not total:
             return 0.0
-        mean = _sum(x, lambda v: v) / len(x) if x else 0.0
+        sum_, power = _sum(x, lambda v: v), _sum(x, lambda v: v * v)
+        mean = sum_ / len(x) if x else 0.0
+        around = power - sum_ * mean
+        if not around >= power * _SPREAD_SHARE:  # nor is NaN, of what overflowed
+            around = _sum(x, lambda v: (v - mean) * (v - mean))
         delta, share = mean - self.mean, len(x) / total
         self.mean += delta * share
-        around = _sum(x, lambda v: (v - mean) * (v - mean))
         self.spread += around + delta * delta * self.finite * share
         self.finite = total
-        return around + mean * mean * len(x)
+        return power
 
 
 class _Total:
@@ -188,8 +195,8 @@ class _Total:
 
 
 def _sum(items: Sequence[_T], term: Callable[[_T], float]) -> float:
-    lanes = [0.0] * 16
+    lanes = [0.0] * 8
     for i, item in enumerate(items):
-        lanes[i % 16] += term(item)
-    a, b, c, d = ((lanes[k] + lanes[k + 8]) + (lanes[k + 4] + lanes[k + 12]) for k in range(4))
+        lanes[i % 8] += term(item)
+    a, b, c, d = (lanes[k] + lanes[k + 4] for k in range(4))
     return (a + c) + (b + d)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from mvcd.inspect import _compare, compare
 from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 
-LEVELS = (0, 1)
+LEVELS = (0, 1, 2)
 numbers = st.sampled_from(range(len(DTYPES)))
 
 
 @pytest.fixture(autouse=True)
 def _best_again() -> Iterator[None]:
     yield
-    _compare.select(1)
+    _compare.select(2)
 
 
 def check(old_dtype: int, old: bytes, new_dtype: int, new: bytes) -> compare.Row:
@@ -63,6 +63,52 @@ def test_equals_the_reference_around_its_blocks(dtype, count):
         for side in sides:
             side[1::2] = bytes([0x3C + 0x80 * (b & 1) for b in side[1::2]])
     check(number, bytes(sides[0]), number, bytes(sides[1]))
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0, 7.9, 8.0, 8.1, 1000.0, 1e6])
+@pytest.mark.parametrize("dtype", ["BF16", "F16", "F32", "F64", "F8_E5M2", "I16"])
+def test_equals_the_reference_wherever_the_mean_lies(dtype, mean):
+    """A block's spread comes from its sum of squares, or, beyond some 8 deviations, from a second look."""
+    number = DTYPES.index(dtype)
+    rng = np.random.default_rng(7)
+    for count in (3, 1024, 1500):
+        old = mean + rng.standard_normal(count)
+        new = old + rng.standard_normal(count) * 1e-3
+        check(number, encoded(dtype, old), number, encoded(dtype, new))
+
+
+def encoded(dtype: str, values: np.ndarray) -> bytes:
+    if dtype == "BF16":
+        return (values.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
+    if dtype == "F8_E5M2":  # the upper byte of a half
+        return (np.clip(values, -5e4, 5e4).astype("<f2").view("<u2") >> 8).astype("u1").tobytes()
+    with np.errstate(over="ignore"):
+        return (
+            np.clip(values, -3e4, 3e4)
+            .astype("<i2" if dtype == "I16" else f"<f{int(dtype[1:]) // 8}")
+            .tobytes()
+        )
+
+
+@pytest.mark.parametrize("spread", [1e-300, 1e-12, 1.0, 1e140])
+def test_a_spread_keeps_its_digits_beside_any_mean(spread):
+    f64 = DTYPES.index("F64")
+    shape = np.random.default_rng(5).standard_normal(1024)
+    for mean in (0.0, 1.0, 1e3, 1e150):
+        values = mean + spread * shape
+        row = check(f64, values.tobytes(), f64, values.tobytes())
+        exact = math.fsum((v - np.longdouble(values.mean(dtype="longdouble"))) ** 2 for v in values)
+        assert row[12] == pytest.approx(exact, rel=1e-10, abs=1024 * (4e-15 * mean) ** 2)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e200, 1e305])
+def test_equals_the_reference_where_squares_overflow(size):
+    f64 = DTYPES.index("F64")
+    rng = np.random.default_rng(9)
+    for old in (np.full(1100, size), size * rng.standard_normal(1100)):
+        new = np.roll(old, 1)
+        row = check(f64, old.tobytes(), f64, new.tobytes())
+        assert row[6] == math.inf
 
 
 def test_what_is_not_finite_is_counted_and_left_out():
