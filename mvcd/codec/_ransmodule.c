@@ -246,6 +246,67 @@ release:
     return result;
 }
 
+/* One of those that `decode_each` decodes together. */
+struct decoded {
+    Py_buffer body, base;
+    Py_ssize_t size;
+    int width, bad;
+    PyObject *raw;
+    uint8_t *out;
+};
+
+/* Holds one; -1 with an error set. What it holds is released with the others either way. */
+static int hold_decoded(struct decoded *one, PyObject *tuple)
+{
+    if (!PyArg_ParseTuple(tuple, "y*ny*i:decode_each", &one->body, &one->size, &one->base,
+                          &one->width))
+        return -1;
+    if (check_width(one->width) < 0 || check_length(&one->base, one->size, "the base") < 0)
+        return -1;
+    one->raw = PyBytes_FromStringAndSize(NULL, one->size);
+    if (one->raw == NULL)
+        return -1;
+    one->out = (uint8_t *)PyBytes_AsString(one->raw); /* nobody else has it yet */
+    return 0;
+}
+
+PyDoc_STRVAR(decode_each_doc,
+             "decode_each(items)\n--\n\n"
+             "The raw bytes of each (body, size, base, width), None for a body that is not of the\n"
+             "form. The GIL is released once for all of them.");
+
+static PyObject *py_decode_each(PyObject *module, PyObject *list)
+{
+    (void)module;
+    Py_ssize_t count = PyList_Size(list), held = 0;
+    if (count < 0)
+        return NULL;
+    struct decoded *items = PyMem_Calloc((size_t)count + 1, sizeof *items);
+    if (items == NULL)
+        return PyErr_NoMemory();
+    while (held < count && hold_decoded(&items[held], PyList_GetItem(list, held)) == 0)
+        held++;
+    PyObject *result = held == count ? PyList_New(count) : NULL;
+    if (result != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++) {
+            struct decoded *one = &items[i];
+            one->bad = rans_decode(one->out, (size_t)one->size, (unsigned)one->width, one->base.buf,
+                                   one->body.buf, (size_t)one->body.len);
+        }
+        Py_END_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++)
+            PyList_SetItem(result, i, Py_NewRef(items[i].bad ? Py_None : items[i].raw));
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_DecRef(items[i].raw); /* these three do nothing where there is nothing */
+        PyBuffer_Release(&items[i].body);
+        PyBuffer_Release(&items[i].base);
+    }
+    PyMem_Free(items);
+    return result;
+}
+
 PyDoc_STRVAR(select_doc,
              "select(level)\n--\n\n"
              "Uses AVX-512 (2), AVX2 (1) or portable C (0), or what comes nearest; returns what.");
@@ -262,6 +323,7 @@ static PyMethodDef methods[] = {
     {"encode", py_encode, METH_VARARGS, encode_doc},
     {"encode_each", py_encode_each, METH_VARARGS, encode_each_doc},
     {"decode", py_decode, METH_VARARGS, decode_doc},
+    {"decode_each", py_decode_each, METH_O, decode_each_doc},
     {"select", py_select, METH_O, select_doc},
     {NULL, NULL, 0, NULL},
 };

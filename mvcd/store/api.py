@@ -101,13 +101,18 @@ class ObjectReader(Protocol):
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
     def get_many(
-        self, ids: Sequence[Digest], *, as_bases: bool = False
+        self,
+        ids: Sequence[Digest],
+        *,
+        as_bases: bool = False,
+        known: Mapping[Digest, Bytes] = {},
     ) -> Iterator[tuple[Digest, bytes]]:
         """Yields those of the objects that are here, as `get` gives them, each once, in the order in which they
         rest on the disk: neighbours cost one read. Raises CorruptObject; absent ones are left out.
 
         `as_bases`: only to make differences to them. A record's checksum is compared then, where it is cheaper
         than the digest: a difference to what a sound record decodes to comes back, whatever that is.
+        `known`: objects with their raw bytes, which are not read again where others rest on them.
         """
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:

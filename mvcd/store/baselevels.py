@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mvcd.codec.decode import decode, decode_many
+from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject
-from mvcd.ids import Digest
+from mvcd.ids import Bytes, Digest
 from mvcd.store.pack import PackBytes
 from mvcd.store.readorder import Place, place_order, runs, told_ahead
 from mvcd.store.record import MAX_DELTA_LEVELS, BadRecord, Record, parse_record
@@ -22,21 +23,27 @@ Located = Callable[[Sequence[Digest]], Mapping[Digest, ObjectLocation]]
 
 
 def decode_above(
-    tops: Sequence[Record], located: Located, packs: PackBytes, *, check_crc: bool
+    tops: Sequence[Record],
+    known: Mapping[Digest, Bytes],
+    located: Located,
+    packs: PackBytes,
+    *,
+    check_crc: bool,
 ) -> dict[Digest, bytes]:
     """The raw bytes of records that rest on others, by the records' ids; digests are not checked, and checksums
     of what they rest on if it is said. Those are left out that rest on what is not as its row says, damaged, or
-    not here.
+    not here. What is `known`, with its raw bytes, is not read.
 
     Holds two levels at a time beside what it returns, each as large as the records are when decoded.
     """
-    found: dict[Digest, bytes] = {}
+    found = _decoded(tops, known)
+    bases: set[Digest] = {
+        top.base for top in tops if top.base is not None and top.base not in known
+    }
     below: dict[Digest, bytes] = {}
-    for level in _from_below({top.base for top in tops if top.base is not None}, located):
+    for level in _from_below(bases, located):
         below = dict(_level(level, below, packs, check_crc=check_crc))
-        for top in tops:
-            if top.base in level and (raw := _decoded(top, below)) is not None:
-                found[top.id] = raw
+        found |= _decoded(tops, below)
     return found
 
 
@@ -74,17 +81,7 @@ def _level(
     places = sorted(((at, id) for id, at in level.items()), key=place_order)
     for run in told_ahead(runs(places), packs):
         records = list(_records_of(run, packs, check_crc=check_crc))
-        whole = [record for record in records if record.base is None]
-        try:
-            raws = decode_many([record.encoded() for record in whole])
-        except CorruptObject:  # one of them: the others are decoded one by one
-            whole, raws = [], []
-        yield from zip((record.id for record in whole), raws, strict=True)
-        for record in records:
-            if (record.base is not None or not whole) and (
-                raw := _decoded(record, below)
-            ) is not None:
-                yield record.id, raw
+        yield from _decoded(records, below).items()
 
 
 def _records_of(run: Sequence[Place], packs: PackBytes, *, check_crc: bool) -> Iterator[Record]:
@@ -104,11 +101,20 @@ def _records_of(run: Sequence[Place], packs: PackBytes, *, check_crc: bool) -> I
             yield record
 
 
-def _decoded(record: Record, below: Mapping[Digest, bytes]) -> bytes | None:
-    base = None if record.base is None else below.get(record.base)
-    if record.base is not None and base is None:
-        return None
+def _decoded(records: Sequence[Record], below: Mapping[Digest, Bytes]) -> dict[Digest, bytes]:
+    """The raw bytes of those that are whole or rest on what is given, and are not damaged."""
+    able = [record for record in records if record.base is None or record.base in below]
+    bases = [None if record.base is None else below[record.base] for record in able]
+    encoded = [record.encoded() for record in able]
     try:
-        return decode(record.encoded(), base)
+        raws: Sequence[bytes | None] = decode_many(encoded, bases)
+    except CorruptObject:  # one of them: the others are decoded one by one
+        raws = [_sound(*pair) for pair in zip(encoded, bases, strict=True)]
+    return {record.id: raw for record, raw in zip(able, raws, strict=True) if raw is not None}
+
+
+def _sound(encoded: Encoded, base: Bytes | None) -> bytes | None:
+    try:
+        return decode(encoded, base)
     except CorruptObject:
         return None

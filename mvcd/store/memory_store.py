@@ -90,6 +90,7 @@ class MemoryStore:
         ids: Sequence[Digest],
         *,
         as_bases: bool = False,  # noqa: ARG002 - no record
+        known: Mapping[Digest, Bytes] = {},  # noqa: ARG002 - nothing rests on another
     ) -> Iterator[tuple[Digest, bytes]]:
         return ((id, self.get(id)) for id in dict.fromkeys(ids) if id in self._objects)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain
 
@@ -108,17 +108,23 @@ class PackedObjects:
                 self.get(base)
 
     def get_many(
-        self, ids: Sequence[Digest], *, as_bases: bool = False
+        self,
+        ids: Sequence[Digest],
+        *,
+        as_bases: bool = False,
+        known: Mapping[Digest, Bytes] = {},
     ) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
         places = sorted(((at, id) for id, at in found.items()), key=place_order)
         for run in told_ahead(runs(places), self.packs):
-            yield from self._decode_run(run, as_bases=as_bases)
+            yield from self._decode_run(run, known, as_bases=as_bases)
 
-    def _decode_run(self, run: list[Place], *, as_bases: bool) -> Iterator[tuple[Digest, bytes]]:
+    def _decode_run(
+        self, run: list[Place], known: Mapping[Digest, Bytes], *, as_bases: bool
+    ) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
         ids = [id for _, id in run]
-        raws = self._raws(run, check_crc=as_bases)
+        raws = self._raws(run, known, check_crc=as_bases)
         named = ids if as_bases else digests_of(ids, raws)
         for id, raw, digest in zip(ids, raws, named, strict=True):
             if raw is not None and digest == id:
@@ -127,7 +133,9 @@ class PackedObjects:
             with suppress(MissingObject):
                 yield id, self.get(id)
 
-    def _raws(self, run: list[Place], *, check_crc: bool) -> list[bytes | None]:
+    def _raws(
+        self, run: list[Place], known: Mapping[Digest, Bytes], *, check_crc: bool
+    ) -> list[bytes | None]:
         """What a run's records decode to, digests not checked; checksums are if it is said, down to what the
         records rest on. None for what is no record or damaged; for all that are encoded, where one without a
         base is damaged."""
@@ -147,7 +155,7 @@ class PackedObjects:
         except CorruptObject:
             return raws
         resting = [one for _, one in found if isinstance(one, Record)]
-        above = self._above(resting, check_crc=check_crc) if resting else {}
+        above = self._above(resting, known, check_crc=check_crc) if resting else {}
         for n, one in found:
             if isinstance(one, Record):
                 raws[n] = above.get(one.id)
@@ -155,10 +163,12 @@ class PackedObjects:
                 raws[n] = next(alone)
         return raws
 
-    def _above(self, resting: list[Record], *, check_crc: bool) -> dict[Digest, bytes]:
+    def _above(
+        self, resting: list[Record], known: Mapping[Digest, Bytes], *, check_crc: bool
+    ) -> dict[Digest, bytes]:
         from mvcd.store.baselevels import decode_above  # late: start-up
 
-        return decode_above(resting, self._located, self.packs, check_crc=check_crc)
+        return decode_above(resting, known, self._located, self.packs, check_crc=check_crc)
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         return self._record(id, check_crc=check).encoded()

@@ -100,14 +100,17 @@ def decode_or_refuse(encoded: Encoded, base: bytes | None) -> bytes | None:
     with suppress(CorruptObject):
         raw = decode(encoded, base)
         assert len(raw) == encoded.raw_size
+    assert many_or_refuse([encoded], [base]) == (None if raw is None else [raw])
     if encoded.codec not in DELTAS:
         assert many_or_refuse([encoded]) == (None if raw is None else [raw])
     return raw
 
 
-def many_or_refuse(encoded: list[Encoded]) -> list[bytes] | None:
+def many_or_refuse(
+    encoded: list[Encoded], bases: list[bytes | None] | None = None
+) -> list[bytes] | None:
     with suppress(CorruptObject):
-        return decode_many(encoded)
+        return decode_many(encoded, bases)
     return None
 
 
@@ -115,6 +118,8 @@ def many_or_refuse(encoded: list[Encoded]) -> list[bytes] | None:
 def test_many_at_once_are_decoded_as_one_by_one(cases):
     alone = [encoded for encoded, base in cases if base is None]
     assert decode_many(alone) == [decode(encoded) for encoded in alone]
+    encoded, bases = [case[0] for case in cases], [case[1] for case in cases]
+    assert decode_many(encoded, bases) == [decode(*case) for case in cases]
 
 
 def test_one_of_many_that_is_damaged_is_refused():

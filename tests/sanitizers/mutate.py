@@ -97,6 +97,8 @@ def decoding(known: list[Case], source: random.Random) -> None:
         decode_into(bad, memoryview(bytearray(size)), base)
     with suppress(*REFUSED):
         decode_many([bad, encoded, bad])
+    with suppress(*REFUSED):
+        decode_many([encoded, bad, encoded], [base, base, base])
 
 
 def planes(known: list[Case], source: random.Random) -> None:
@@ -145,6 +147,9 @@ def classes(known: list[Case], source: random.Random) -> None:
         size = source.choice((len(data), size_near(len(data), source) % 50_000))
         with suppress(*REFUSED):
             _rans.decode(bad, size, (base + bytes(size))[:size], width, bytearray(size))
+        with suppress(*REFUSED):
+            good = (body, len(data), base, width)
+            _rans.decode_each([good, (bad, size, (base + bytes(size))[:size], width), good])
 
 
 def cutting(known: list[Case], source: random.Random) -> None:

@@ -87,6 +87,22 @@ def test_a_level_is_one_look_up(sound: LmdbStore, monkeypatch: pytest.MonkeyPatc
     assert asked == [2, 2, 2, 2], "the chunks, and each level below them"
 
 
+def test_what_is_known_is_not_read(store: LmdbStore) -> None:
+    """Not looked up, not read: its record may be damaged."""
+    base, top = CHAINS[4][1][0], CHAINS[4][2][0]
+    spoil(store, base)
+    for as_bases in (False, True):
+        found = dict(store.get_many([top], as_bases=as_bases, known={base: OBJECTS[base]}))
+        assert found == {top: OBJECTS[top]}
+    assert store.damaged() == []
+
+
+def test_what_is_known_wrongly_changes_no_answer(sound: LmdbStore) -> None:
+    base, top = CHAINS[4][1][0], CHAINS[4][2][0]
+    wrong = bytes(len(OBJECTS[base]))
+    assert dict(sound.get_many([top], known={base: wrong})) == {top: OBJECTS[top]}
+
+
 # ---------------------------------------------------------------- damage
 
 

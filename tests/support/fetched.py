@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,11 @@ def recipes_fetched() -> Iterator[list[Digest]]:
         found.extend([id] if isinstance(id, RecipeId) else [])
         return get(self, id)
 
-    def heard_many(self: LmdbStore, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def heard_many(
+        self: LmdbStore, ids: Sequence[Digest], **how: Any
+    ) -> Iterator[tuple[Digest, bytes]]:
         found.extend(id for id in ids if isinstance(id, RecipeId))
-        return get_many(self, ids)
+        return get_many(self, ids, **how)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LmdbStore, "get", heard)

@@ -145,7 +145,7 @@ _REPO: Table = {
     },
     "mvcd.repo.tensors": {
         "repo/compare/test_tensor_changes": "tensortable",
-        "repo/compare/test_weights": "figures labelled sameness tensordiff tensormatch tensorrows",
+        "repo/compare/test_weights": "labelled sameness tensordiff tensormatch tensorrows",
     },
     "mvcd.repo.restore": {
         "repo/restore/test_early": "early_home",

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 
-from mvcd.codec.decode import decode_into
 from mvcd.errors import CorruptObject, Failure, IntegrityError
 from mvcd.ids import Bytes, ChunkId, Digest, RecipeId
 from mvcd.inspect.tensorfile import Range
@@ -37,6 +36,10 @@ _PIECE_BYTES = 256 << 10
 
 _KEPT_FILES = 64
 """Files whose recipes and parts are kept."""
+
+
+_KEPT_CHUNKS = 4
+"""Chunks that are kept after reading them one by one: of small tensors several lie in one."""
 
 
 class UnreadableContent(Exception):
@@ -79,56 +82,47 @@ class Content:
         self._place = place
         self._ahead: dict[RecipeId, list[Part]] = {}
         self._recipe = lru_cache(maxsize=_KEPT_FILES)(partial(recipe_of, fetch=fetch))
+        self._chunk = lru_cache(maxsize=_KEPT_CHUNKS)(fetch)
 
-    def stored(self, ids: Sequence[Digest]) -> dict[Digest, bytes]:
+    def stored(
+        self, ids: Sequence[Digest], known: Mapping[Digest, Bytes] = {}
+    ) -> dict[Digest, bytes]:
         """Reads many objects together, in a third of the time: those that the store has, or none where one is
-        damaged. Of the rest `fetch` tells."""
+        damaged. Of the rest `fetch` tells. What is `known` they may rest on, and it is not read again."""
         try:
-            return {} if self._store is None else dict(self._store.get_many(ids))
+            return {} if self._store is None else dict(self._store.get_many(ids, known=known))
         except CorruptObject:
             return {}
 
-    def load(self, piece: ContentPiece) -> Bytes:
-        """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
+    def chunks(
+        self, runs: Iterable[Run], known: Mapping[Digest, Bytes] = {}
+    ) -> Mapping[Digest, Bytes]:
+        """Reads chunks of many runs together, for `join`."""
+        if self._place is not None:
+            return {}
+        ids = {piece.part.chunk: None for run in runs for piece in run}
+        return self.stored([id for id in ids if id is not None], known)
+
+    def load(self, piece: ContentPiece, held: Mapping[Digest, Bytes] = {}) -> Bytes:
+        """Verified. Raises what the store raises, and Failure when a workspace file is not what it was. A chunk
+        that is `held` is not read."""
         part = piece.part
         if part.chunk is None:
             data: Bytes = part.literal or b""
         elif self._place is not None:
             data = self._from_workspace(self._place(piece.path), piece.path, part.chunk, part)
         else:
-            data = self.fetch(part.chunk)
+            data = held[part.chunk] if part.chunk in held else self._chunk(part.chunk)
         if len(data) != part.size:
             raise CorruptObject(f"the recipe of {piece.path} does not fit its chunks")
         whole = piece.start == 0 and piece.stop == part.size
         return data if whole else memoryview(data)[piece.start : piece.stop]
 
-    def load_into(
-        self, buffer: bytearray, run: Run, known: tuple[ChunkId | None, Bytes] = (None, b"")
-    ) -> Bytes:
-        """Joins like `join`; a chunk alone is decoded into `buffer` and is good until that is used again.
-
-        `known`: a chunk whose bytes are at hand. When it is the base of the one wanted, as of a tensor that was
-        trained on, it need not be read a second time. Buffers of 256 KiB that are made anew for each chunk
-        cost more than decoding into them: the allocator gives them back to the system each time.
-        """
-        piece, store = run[0], self._store
-        id, size = piece.part.chunk, piece.part.size
-        if len(run) > 1 or id is None or store is None or piece.stop - piece.start < size:
-            return self.join(run)
-        encoded = store.get_encoded(id, check=False)
-        base = encoded.base
-        base_data = None if base is None else known[1] if base == known[0] else store.get(base)
-        if encoded.raw_size != size or size > len(buffer):
-            return self.join(run)
-        out = memoryview(buffer)[:size]
-        try:
-            decode_into(encoded, out, base_data)
-        except CorruptObject:
-            return self.join(run)  # says where the damage is
-        return out if ChunkId.of(out) == id else self.join(run)
-
-    def join(self, run: list[ContentPiece]) -> Bytes:
-        return self.load(run[0]) if len(run) == 1 else b"".join([self.load(piece) for piece in run])
+    def join(self, run: Run, held: Mapping[Digest, Bytes] = {}) -> Bytes:
+        """The bytes of a run, of which some chunks are `held`."""
+        if len(run) == 1:
+            return self.load(run[0], held)
+        return b"".join([self.load(piece, held) for piece in run])
 
     def segment(self, path: str, segment: Segment, offset: int) -> Iterator[ContentPiece]:
         """The pieces of one segment of a file's recipe."""

@@ -112,6 +112,7 @@ class BucketParts(PackedObjects):
         ids: Sequence[Digest],
         *,
         as_bases: bool = False,  # noqa: ARG002 - never on the way to a commit
+        known: Mapping[Digest, Bytes] = {},
     ) -> Iterator[tuple[Digest, bytes]]:
         left = ids
         if self._nearby is not None:
@@ -121,12 +122,12 @@ class BucketParts(PackedObjects):
             done = set()
             with suppress(CorruptObject):
                 for id, data in self._nearby.get_many(
-                    [id for id, near in zip(close, with_us, strict=True) if near]
+                    [id for id, near in zip(close, with_us, strict=True) if near], known=known
                 ):
                     done.add(id)
                     yield id, data
             left = [id for id in ids if id not in done]
-        yield from self.read_there(left)
+        yield from self.read_there(left, known)
 
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         """Each record's checksum was compared: what is damaged there is known from then on, and who pushes from
@@ -146,9 +147,11 @@ class BucketParts(PackedObjects):
     def _named(self, at: ObjectLocation) -> str:
         return f"{self.blobs.url}, {PACKS}{self.rows.pack(at.pack).hash.hex()[:12]} at {at.offset}"
 
-    def read_there(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    def read_there(
+        self, ids: Sequence[Digest], known: Mapping[Digest, Bytes] = {}
+    ) -> Iterator[tuple[Digest, bytes]]:
         """Objects from the bucket itself, though they may be near by."""
-        return super().get_many(ids)
+        return super().get_many(ids, known=known)
 
     # ------------------------------------------------------------------ logs
 

@@ -33,15 +33,15 @@ def chunks_read(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
     fetch = Repository.__init__
 
     def listening(self, core):  # type: ignore[no-untyped-def]
-        for name in ("get", "get_encoded"):
+        for name in ("get", "get_encoded", "get_many"):
             setattr(core.store, name, heard(getattr(core.store, name)))
         fetch(self, core)
 
     def heard(call):  # type: ignore[no-untyped-def]
-        def told(id: Digest, **options):  # type: ignore[no-untyped-def]
-            if isinstance(id, ChunkId):
-                read.append(id)
-            return call(id, **options)
+        def told(asked, **options):  # type: ignore[no-untyped-def]
+            ids = [asked] if isinstance(asked, Digest) else asked
+            read.extend(id for id in ids if isinstance(id, ChunkId))
+            return call(asked, **options)
 
         return told
 
