@@ -35,7 +35,7 @@ class Sameness:
             return old.key == new.key
         if old.size != new.size or old.coded != new.coded:
             return self._differ(old, new)
-        if old.stored_size == new.stored_size:
+        if old.stored_size == new.stored_size != old.size:  # else the pieces are what is stored
             runs = windows(old.stored(), 1, new.stored(), 1)
             if all(same(a, b) for a, b in runs):
                 return True
