@@ -118,14 +118,14 @@ AVX2 INLINE void classes8(__m256i entry, __m256i *x, const uint8_t **words)
 {
     const __m256i slots = set8(SCALE - 1);
     __m256i frequency = _mm256_and_si256(entry, set8(2047));
-    __m256i offset = _mm256_and_si256(_mm256_srli_epi32(entry, 11), slots);
+    __m256i offset = _mm256_and_si256(_mm256_srli_epi32(entry, 17), slots);
     *x = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_srli_epi32(*x, SCALE_BITS), frequency), offset);
     *x = feed8(*x, words);
 }
 
 AVX2 INLINE __m256i length8(__m256i entry)
 {
-    return _mm256_and_si256(_mm256_srli_epi32(entry, 21), set8(63));
+    return _mm256_and_si256(_mm256_srli_epi32(entry, 11), set8(63));
 }
 
 /* The folded differences, whose low words are known where rests are long. Feeds no states. */

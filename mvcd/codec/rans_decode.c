@@ -16,8 +16,8 @@ struct decoder {
     const uint8_t *map; /* of steps, or NULL */
     struct words classes, rests;
     uint32_t x[LANES], y[LANES];
-    /* by context and slot: frequency, then from bit 11 slot - start, from bit 21 the length of the
-     * rest, from bit 27 the bits of the folded difference above the rest */
+    /* by context and slot: frequency, then from bit 11 the length of the rest, from bit 17 slot -
+     * start, from bit 27 the bits of the folded difference above the rest */
     uint32_t table[MAX_CONTEXTS << SCALE_BITS];
 };
 
@@ -110,16 +110,16 @@ INLINE const uint8_t *feed(uint32_t *states, const uint8_t *words, unsigned lane
                     entry[i] = table[entry[i]];                                                    \
                 for (unsigned i = 0; i < lanes; i++)                                               \
                     x[i] =                                                                         \
-                        (entry[i] & 2047) * (x[i] >> SCALE_BITS) + (entry[i] >> 11 & (SCALE - 1)); \
+                        (entry[i] & 2047) * (x[i] >> SCALE_BITS) + (entry[i] >> 17 & (SCALE - 1)); \
                 classes = feed(x, classes, lanes);                                                 \
                 for (unsigned place = 0; 16 + place < BITS; place += 16)                           \
                     for (unsigned i = 0; i < lanes; i++) {                                         \
-                        WIDE more = (entry[i] >> 21 & 63) >= 16 + place;                           \
+                        WIDE more = (entry[i] >> 11 & 63) >= 16 + place;                           \
                         folded[i] |= ((WIDE)load(rests, 2) & (0 - more)) << place;                 \
                         rests += 2 * more;                                                         \
                     }                                                                              \
                 for (unsigned i = 0; i < lanes; i++) {                                             \
-                    uint32_t length = entry[i] >> 21 & 63, some = length & 15;                     \
+                    uint32_t length = entry[i] >> 11 & 63, some = length & 15;                     \
                     folded[i] |= (WIDE)(entry[i] >> 27) << length |                                \
                                  (WIDE)(y[i] & ((1u << some) - 1)) << (length - some);             \
                     y[i] >>= some;                                                                 \
@@ -224,9 +224,9 @@ static int read_table(struct reader *r, uint32_t *table, unsigned width)
         if (frequency > SCALE - start)
             return -1;
         uint32_t head = class < 2 ? class : 2 | (class & 1);
-        uint32_t entry = frequency | rest_bits(class) << 21 | head << 27;
+        uint32_t entry = frequency | rest_bits(class) << 11 | head << 27;
         for (unsigned i = 0; i < frequency; i++)
-            table[start + i] = entry | i << 11;
+            table[start + i] = entry | i << 17;
         start += frequency;
     }
     return start == SCALE ? 0 : -1;

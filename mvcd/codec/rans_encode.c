@@ -16,11 +16,8 @@ struct encoder {
     uint8_t *classes, *rests; /* where the streams begin so far: they are written from their ends */
     uint32_t x[LANES], y[LANES];
     uint32_t counts[MAX_CONTEXTS << CLASS_BITS];
-    /* by key: 2^(31+k) / frequency, rounded up, where k is the bits of frequency - 1 */
-    uint32_t inverse[MAX_CONTEXTS << CLASS_BITS];
-    /* by key: SCALE - frequency, then from bit 10 start, from bit 20 31 + k */
-    uint32_t place[MAX_CONTEXTS << CLASS_BITS];
-    /* by key: both, inverse in the low half, for one load */
+    /* by key, for one load: 2^(31+k) / frequency, rounded up, where k is the bits of frequency - 1;
+     * from bit 32 SCALE - frequency, from bit 42 start, from bit 52 31 + k */
     uint64_t entry[MAX_CONTEXTS << CLASS_BITS];
 };
 
@@ -220,9 +217,8 @@ static uint8_t *write_tables(struct encoder *e, uint8_t *out)
                 continue;
             while (1u << k < f)
                 k++;
-            e->inverse[key] = (uint32_t)((((uint64_t)1 << (31 + k)) + f - 1) / f);
-            e->place[key] = (SCALE - f) | start << 10 | (31 + k) << 20;
-            e->entry[key] = (uint64_t)e->place[key] << 32 | e->inverse[key];
+            e->entry[key] = (((uint64_t)1 << (31 + k)) + f - 1) / f |
+                            (uint64_t)((SCALE - f) | start << 10 | (31 + k) << 20) << 32;
             start += f;
             bitmap[s / 8] |= (uint8_t)(1u << s % 8);
             if (less >= 128)
@@ -248,12 +244,13 @@ INLINE void put(struct encoder *e, size_t first, unsigned lanes, unsigned width)
 {
     uint8_t *classes = e->classes, *rests = e->rests;
     for (unsigned i = lanes; i-- > 0;) {
-        uint32_t key = e->keys[first + i], place = e->place[key], x = e->x[i];
+        uint32_t key = e->keys[first + i], x = e->x[i];
+        uint32_t inverse = (uint32_t)e->entry[key], place = (uint32_t)(e->entry[key] >> 32);
         uint32_t more = x >= (SCALE - (place & (SCALE - 1))) << (31 - SCALE_BITS);
         store(classes - 2, x & 0xffff, 2); /* written over if it does not count */
         classes -= 2 * more;
         x = more ? x >> 16 : x;
-        uint32_t quotient = (uint32_t)((uint64_t)x * e->inverse[key] >> (place >> 20));
+        uint32_t quotient = (uint32_t)((uint64_t)x * inverse >> (place >> 20));
         e->x[i] = x + quotient * (place & (SCALE - 1)) + (place >> 10 & (SCALE - 1));
 
         unsigned length = rest_bits(key & (MAX_CLASSES - 1)), some = length & 15;
