@@ -1,7 +1,7 @@
 /* Steps in AVX2 for widths 1, 2 and 4; included by rans_encode.c and rans_decode.c. A step is four
- * registers of 8 states. As in rans_avx512.h, but words are dealt out and collected by a table of
- * permutations, one for each mask of 8 lanes. A decoder does one thing for all four registers
- * before it does the next, so that their latencies overlap: 25 % faster (Zen 3, BF16). */
+ * registers of 8 states of 32 bits. Words are dealt out and collected by a table of permutations,
+ * one for each mask of 8 lanes. A decoder does one thing for all four registers before it does the
+ * next, so that their latencies overlap: 25 % faster (Zen 3, BF16). */
 
 #define AVX2 __attribute__((target("avx2,popcnt")))
 
