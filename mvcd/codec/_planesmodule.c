@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "body.h"
 #include "planes.h"
 #include "tiers.h"
 
@@ -164,187 +163,6 @@ release:
     return result;
 }
 
-struct body {
-    Py_buffer view;
-    int width;
-    Py_ssize_t size;
-    PyObject *raw;
-    uint8_t *out; /* the bytes of raw */
-    int bad;
-};
-
-/* Takes the buffer of one (width, size, body) and makes room for its raw bytes. */
-static int hold_body(struct body *item, PyObject *tuple)
-{
-    if (!PyArg_ParseTuple(tuple, "iny*:decode_bodies", &item->width, &item->size, &item->view))
-        return -1;
-    item->raw = NULL;
-    if ((item->width != 2 && item->width != 4 && item->width != 8) || item->size < 0)
-        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8, the size not negative");
-    else
-        item->raw = PyBytes_FromStringAndSize(NULL, item->size);
-    if (item->raw == NULL) {
-        PyBuffer_Release(&item->view);
-        return -1;
-    }
-    item->out = (uint8_t *)PyBytes_AsString(item->raw);
-    return 0;
-}
-
-static void decode_items(struct body *items, Py_ssize_t count, uint8_t *scratch)
-{
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++) {
-        struct body *one = &items[i];
-        one->bad = body_decode(scratch, one->out, (size_t)one->size, (unsigned)one->width,
-                               one->view.buf, (size_t)one->view.len);
-    }
-    Py_END_ALLOW_THREADS
-}
-
-PyDoc_STRVAR(decode_bodies_doc,
-             "decode_bodies(items)\n--\n\n"
-             "The raw bytes of each (width, size, body), None for a body that is malformed or has\n"
-             "planes in zstd. The GIL is released once for all of them.");
-
-static PyObject *py_decode_bodies(PyObject *module, PyObject *list)
-{
-    (void)module;
-    Py_ssize_t count = PyList_Size(list), held = 0, largest = 0;
-    if (count < 0)
-        return NULL;
-    PyObject *result = NULL;
-    uint8_t *scratch = NULL;
-    struct body *items = PyMem_Calloc((size_t)count + 1, sizeof *items);
-    if (items == NULL)
-        return PyErr_NoMemory();
-    for (; held < count; held++) {
-        if (hold_body(&items[held], PyList_GetItem(list, held)) < 0)
-            goto release;
-        if (items[held].size > largest)
-            largest = items[held].size;
-    }
-    scratch = PyMem_Malloc(body_scratch((size_t)largest));
-    result = scratch == NULL ? PyErr_NoMemory() : PyList_New(count);
-    if (result == NULL)
-        goto release;
-    decode_items(items, count, scratch);
-    for (Py_ssize_t i = 0; i < count; i++)
-        PyList_SetItem(result, i, Py_NewRef(items[i].bad ? Py_None : items[i].raw));
-release:
-    for (Py_ssize_t i = 0; i < held; i++) {
-        Py_DecRef(items[i].raw);
-        PyBuffer_Release(&items[i].view);
-    }
-    PyMem_Free(scratch);
-    PyMem_Free(items);
-    return result;
-}
-
-/* Room for `size` bytes: in `object`, a buffer of so many, or if that is None in new bytes, which
- * are then `*result`. */
-static uint8_t *room(PyObject *object, Py_buffer *view, Py_ssize_t size, PyObject **result)
-{
-    if (object == Py_None) {
-        *result = PyBytes_FromStringAndSize(NULL, size);
-        return *result == NULL ? NULL : (uint8_t *)PyBytes_AsString(*result);
-    }
-    if (PyObject_GetBuffer(object, view, PyBUF_WRITABLE) < 0)
-        return NULL;
-    if (view->len == size) {
-        *result = Py_NewRef(Py_True);
-        return view->buf;
-    }
-    PyErr_Format(PyExc_ValueError, "out has %zd bytes, not %zd", view->len, size);
-    PyBuffer_Release(view);
-    return NULL;
-}
-
-PyDoc_STRVAR(decode_body_doc,
-             "decode_body(width, size, body, out, scratch)\n--\n\n"
-             "The raw bytes of a body; with out, not None, they are written there and True is\n"
-             "returned. None for a body that is malformed or has planes in zstd.");
-
-static PyObject *py_decode_body(PyObject *module, PyObject *args)
-{
-    (void)module;
-    int width, bad = 1;
-    Py_ssize_t size;
-    Py_buffer body, scratch, out = {0};
-    PyObject *out_object, *result = NULL;
-    if (!PyArg_ParseTuple(args, "iny*Ow*:decode_body", &width, &size, &body, &out_object, &scratch))
-        return NULL;
-    if ((width != 2 && width != 4 && width != 8) || size < 0) {
-        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8, the size not negative");
-    } else if ((size_t)scratch.len < body_scratch((size_t)size)) {
-        PyErr_SetString(PyExc_ValueError, "scratch is too short");
-    } else {
-        uint8_t *to = room(out_object, &out, size, &result);
-        if (to != NULL) {
-            Py_BEGIN_ALLOW_THREADS
-            bad = body_decode(scratch.buf, to, (size_t)size, (unsigned)width, body.buf,
-                              (size_t)body.len);
-            Py_END_ALLOW_THREADS
-            PyBuffer_Release(&out);
-        }
-    }
-    PyBuffer_Release(&body);
-    PyBuffer_Release(&scratch);
-    if (result != NULL && bad) {
-        Py_DecRef(result);
-        result = Py_NewRef(Py_None);
-    }
-    return result;
-}
-
-PyDoc_STRVAR(
-    encode_body_doc,
-    "encode_body(data, width, floats, choices, scratch)\n--\n\n"
-    "The body of data without a base, or None if a plane needs zstd. Choices are those of\n"
-    "encode.py: TINY_BYTES, FLAT_MILLIBITS, FEW_REPEATS_PER_MILLE, TIERS_PAY_PER_CENT.");
-
-static PyObject *py_encode_body(PyObject *module, PyObject *args)
-{
-    (void)module;
-    int width, floats;
-    Py_ssize_t tiny;
-    struct body_choices choices;
-    Py_buffer data, scratch;
-    PyObject *result = NULL;
-    if (!PyArg_ParseTuple(args, "y*ip(nIII)w*:encode_body", &data, &width, &floats, &tiny,
-                          &choices.flat_millibits, &choices.few_repeats, &choices.tiers_per_cent,
-                          &scratch))
-        return NULL;
-    choices.tiny_bytes = (size_t)tiny;
-    if (width != 2 && width != 4 && width != 8) {
-        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8");
-    } else if ((size_t)scratch.len < body_scratch((size_t)data.len)) {
-        PyErr_SetString(PyExc_ValueError, "scratch is too short");
-    } else {
-        uint8_t *body;
-        size_t length;
-        Py_BEGIN_ALLOW_THREADS
-        length = body_encode(scratch.buf, data.buf, (size_t)data.len, (unsigned)width, floats,
-                             &choices, &body);
-        Py_END_ALLOW_THREADS
-        result = length ? PyBytes_FromStringAndSize((char *)body, (Py_ssize_t)length)
-                        : Py_NewRef(Py_None);
-    }
-    PyBuffer_Release(&data);
-    PyBuffer_Release(&scratch);
-    return result;
-}
-
-PyDoc_STRVAR(body_scratch_doc,
-             "body_scratch(size)\n--\n\nBytes of scratch for a body of size raw bytes.");
-
-static PyObject *py_body_scratch(PyObject *module, PyObject *size_object)
-{
-    (void)module;
-    size_t size = PyLong_AsSize_t(size_object);
-    return PyErr_Occurred() ? NULL : PyLong_FromSize_t(body_scratch(size));
-}
-
 PyDoc_STRVAR(period_doc,
              "period(data)\n--\n\n"
              "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
@@ -403,25 +221,21 @@ static PyObject *py_lanes(PyObject *module, PyObject *data_object)
 }
 
 static PyMethodDef methods[] = {
-    {"split", py_split, METH_VARARGS, split_doc},
-    {"join", py_join, METH_VARARGS, join_doc},
-    {"decode_bodies", py_decode_bodies, METH_O, decode_bodies_doc},
-    {"decode_body", py_decode_body, METH_VARARGS, decode_body_doc},
-    {"encode_body", py_encode_body, METH_VARARGS, encode_body_doc},
-    {"body_scratch", py_body_scratch, METH_O, body_scratch_doc},
-    {"period", py_period, METH_O, period_doc},
-    {"probe", py_probe, METH_O, probe_doc},
-    {"lanes", py_lanes, METH_O, lanes_doc},
-    {NULL, NULL, 0, NULL},
+    {"split", py_split, METH_VARARGS, split_doc}, {"join", py_join, METH_VARARGS, join_doc},
+    {"period", py_period, METH_O, period_doc},    {"probe", py_probe, METH_O, probe_doc},
+    {"lanes", py_lanes, METH_O, lanes_doc},       {NULL, NULL, 0, NULL},
 };
 
 extern PyMethodDef tiers_calls[]; /* _tiersmodule.c */
+extern PyMethodDef body_calls[];  /* _bodymodule.c */
 
 static int start(PyObject *module)
 {
     planes_init();
     tiers_select(2);
-    return PyModule_AddFunctions(module, tiers_calls);
+    if (PyModule_AddFunctions(module, tiers_calls) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, body_calls);
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -6,7 +6,7 @@ The figures behind each constant are in CODEC.md, section "Choices".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, takewhile
 from typing import Final
 
 from zstandard import (
@@ -28,6 +28,7 @@ from mvcd.codec.decode import (
 )
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes
+from mvcd.lateclasses import NamedTuple
 
 TINY_BYTES: Final = 64
 """Bytes up to which nothing is tried: a frame's header eats the gain."""
@@ -54,7 +55,7 @@ TRIAL_BYTES: Final = 16384
 """Bytes of a chunk that two ways are tried on when statistics cannot decide."""
 
 BODY_CHOICES: Final = (TINY_BYTES, FLAT_MILLIBITS, FEW_REPEATS_PER_MILLE, TIERS_PAY_PER_CENT)
-"""What decides for each plane whether zstd is needed (`_planes.encode_body`)."""
+"""What decides for each plane whether zstd is needed (`_planes.encode_bodies`)."""
 
 PLANES_CODEC: Final = {width: codec for codec, width in PLANES_WIDTH.items()}
 
@@ -75,9 +76,17 @@ THOROUGH: Final = _parameters(
 """Parameters for text: about level 6, which wins back what cutting loses, at a quarter of the speed."""
 
 
+class Lot(NamedTuple):
+    """Bodies that lie in `data` one after another, each behind room for who stores them: those of numbers
+    `start` to `stop` of what was encoded together."""
+
+    start: int
+    stop: int
+    data: memoryview
+
+
 class AloneEncoder:
-    """Encodes chunks that rest on no other, one at a time. One per thread: it holds zstd contexts and scratch
-    space."""
+    """Encodes chunks that rest on no other. One per thread: it holds zstd contexts and scratch space."""
 
     def __init__(self) -> None:
         self._entropy = ZstdCompressor(compression_params=ENTROPY)
@@ -104,6 +113,49 @@ class AloneEncoder:
             return Encoded(Codec.FILL, size, bytes(view[:period]))
         codec, body = self.body(view, width, floats)
         return Encoded(codec, size, body)
+
+    def encode_lots(
+        self, contents: Sequence[Bytes], width: int, floats: bool, room: int
+    ) -> tuple[list[Encoded], list[Lot]]:
+        """`encode` of each, and the lots that most bodies of planes lie in, behind `room` bytes each. For these
+        the GIL is released once, and nothing is copied: 8 pieces of 256 KiB in BF16 take 0.28 ms and not 0.51.
+        """
+        found: list[Encoded] = []
+        lots: list[Lot] = []
+        while len(found) < len(contents):
+            start, rest = len(found), contents[len(found) :]
+            some = [] if width == 1 or self._until_body else [*takewhile(_is_usual, rest)]
+            if not some:
+                found.append(self.encode(rest[0], width, floats))
+                continue
+            encoded, there = self._together(some, width, floats, room)
+            found += encoded
+            lots += [Lot(start + lot.start, start + lot.stop, lot.data) for lot in there]
+        return found, lots
+
+    def _together(
+        self, some: list[Bytes], width: int, floats: bool, room: int
+    ) -> tuple[list[Encoded], list[Lot]]:
+        """`encode_lots` of those before the first one that needs zstd, which its neighbours mostly do too: so
+        these are not tried for a while."""
+        scratch = self._scratch_for(max(map(len, some)))
+        bodies, lengths = _planes.encode_bodies(some, width, floats, BODY_CHOICES, room, scratch)
+        if len(lengths) < len(some):
+            self._until_body = TRIAL_EVERY_CHUNKS - 1
+        found: list[Encoded] = []
+        lots: list[Lot] = []
+        view, codec, end = memoryview(bodies), PLANES_CODEC[width], 0
+        start = begin = 0  # of the lot
+        for number, (data, length) in enumerate(zip(some, lengths, strict=False)):
+            at, end = end + room, end + room + length
+            if pays_off(body := view[at:end], data):
+                found.append(Encoded(codec, len(data), body))
+                continue
+            found.append(Encoded(Codec.RAW, len(data), data))
+            lots.append(Lot(start, number, view[begin : at - room]))
+            start, begin = number + 1, end
+        lots.append(Lot(start, len(found), view[begin:end]))
+        return found, [lot for lot in lots if lot.stop > lot.start]
 
     def encode_small(self, data: bytes) -> Encoded:
         """`encode` of up to SMALL_BYTES bytes of which nothing is known, in 60 % of its time."""
@@ -178,11 +230,9 @@ class AloneEncoder:
 
     def planes(self, data: memoryview, width: int, floats: bool, base: memoryview | None) -> bytes:
         size = len(data)
-        if len(self._scratch) < (needed := _planes.body_scratch(size)):
-            self._scratch = bytearray(needed)
         if base is None and width > 1 and (body := self._without_zstd(data, width, floats)):
             return body
-        split = memoryview(self._scratch)[:size]
+        split = memoryview(self._scratch_for(size))[:size]
         _planes.split(split, data, width, floats, base)
         n = size // width
         fields: list[int] = []
@@ -197,15 +247,22 @@ class AloneEncoder:
 
     def _without_zstd(self, data: memoryview, width: int, floats: bool) -> bytes | None:
         """What `_planes` returns, in one call without the interpreter's lock where it took eight: a commit of
-        1 GiB in BF16 takes 0.92 of the time. None where a plane needs zstd: then its neighbours mostly do,
-        and are not tried for a while."""
+        1 GiB in BF16 takes 0.92 of the time. None where a plane needs zstd, and for a while after that."""
         if self._until_body:
             self._until_body -= 1
             return None
-        body = _planes.encode_body(data, width, floats, BODY_CHOICES, self._scratch)
-        if body is None:
-            self._until_body = TRIAL_EVERY_CHUNKS - 1
-        return body
+        scratch = self._scratch_for(len(data))
+        body, lengths = _planes.encode_bodies([data], width, floats, BODY_CHOICES, 0, scratch)
+        if lengths:
+            return bytes(memoryview(body)[: lengths[0]])
+        self._until_body = TRIAL_EVERY_CHUNKS - 1
+        return None
+
+    def _scratch_for(self, size: int) -> bytearray:
+        """For the planes of so many bytes."""
+        if len(self._scratch) < (needed := _planes.body_scratch(size)):
+            self._scratch = bytearray(needed)
+        return self._scratch
 
     def _plane(self, plane: memoryview, is_delta: bool) -> tuple[int, Bytes]:
         if _planes.period(plane) == 1:
@@ -261,7 +318,12 @@ class AloneEncoder:
         return width if as_planes < len(self.quick.compress(sample)) else 1
 
 
-def pays_off(body: Bytes, data: memoryview) -> bool:
+def _is_usual(data: Bytes) -> bool:
+    """Whether it is neither short, too long, nor a fill."""
+    return TINY_BYTES < len(data) <= MAX_RAW_BYTES and not _planes.period(data)
+
+
+def pays_off(body: Bytes, data: Bytes) -> bool:
     """Whether at least 1/64 is saved."""
     return len(body) < len(data) - len(data) // 64
 

@@ -10,11 +10,13 @@ enum { FLOATS = 1, RAW = 0, FILL = 1, ZSTD = 2, TIERS = 3 };
 /* Most bytes of the numbers before the planes. */
 enum { HEAD_BYTES = 1 + 4 * PLANES_MAX_WIDTH };
 
-/* The planes, room for the tiers of one, the body. */
-size_t body_scratch(size_t size) { return size + tiers_scratch(size / 2) + HEAD_BYTES + size; }
+/* The planes, room for the tiers of one. */
+size_t body_scratch(size_t size) { return size + tiers_scratch(size / 2); }
 
-/* Writes the stored form of a plane of n bytes to out; its kind, ZSTD if it has to be tried, and
- * its length. */
+size_t body_most(size_t size) { return HEAD_BYTES + size; }
+
+/* Writes the stored form of a plane of n bytes to out, which does not lie behind it; its kind, ZSTD
+ * if it has to be tried, and its length. */
 static unsigned store(uint8_t *out, const uint8_t *plane, size_t n, uint8_t *scratch,
                       const struct body_choices *choices, size_t *length)
 {
@@ -39,23 +41,25 @@ static unsigned store(uint8_t *out, const uint8_t *plane, size_t n, uint8_t *scr
             return TIERS;
         }
     }
-    memcpy(out, plane, n);
+    if (out != plane)
+        memmove(out, plane, n);
     *length = n;
     return RAW;
 }
 
-size_t body_encode(uint8_t *scratch, const uint8_t *data, size_t size, unsigned width, int floats,
-                   const struct body_choices *choices, uint8_t **body)
+/* The planes are split to where they are stored if none shrinks. Of floats the lower ones do not,
+ * so only the exponents move: it takes a tenth less time than to copy all. */
+size_t body_encode(uint8_t *out, uint8_t *scratch, const uint8_t *data, size_t size, unsigned width,
+                   int floats, const struct body_choices *choices)
 {
     const size_t n = size / width, tail = size % width;
-    uint8_t *room = scratch + size, *out = room + tiers_scratch(size / 2);
-    planes_split(scratch, data, NULL, n, width, floats);
-    *body = out;
-    out[0] = floats ? FLOATS : 0;
     size_t at = 1 + 4 * (size_t)width;
+    const uint8_t *planes = out + at;
+    planes_split(out + at, data, NULL, n, width, floats);
+    out[0] = floats ? FLOATS : 0;
     for (unsigned k = 0; k < width; k++) {
         size_t length;
-        const unsigned kind = store(out + at, scratch + k * n, n, room, choices, &length);
+        const unsigned kind = store(out + at, planes + k * n, n, scratch, choices, &length);
         if (kind == ZSTD)
             return 0;
         const uint32_t field = kind | (uint32_t)length << 8;

@@ -19,6 +19,7 @@ from mvcd.codec.alone import (
     TRIAL_BYTES,
     TRIAL_EVERY_CHUNKS,
     AloneEncoder,
+    Lot,
     pays_off,
     sample_of,
 )
@@ -101,6 +102,13 @@ class Encoder:
         if len(body) >= WIDENED_PAYS_SHARE * len(data):
             return None
         return Encoded(Codec.WIDENED4, len(data), body, id)
+
+    def encode_lots(
+        self, contents: Sequence[Bytes], *, element_size: int, dtype: str | None, room: int
+    ) -> tuple[list[Encoded], list[Lot]]:
+        """`encode` of each, all of one kind and offered no base; see `AloneEncoder.encode_lots`."""
+        width = gcd(element_size, 8)
+        return self.alone.encode_lots(contents, width, _shift(width, dtype) > 0, room)
 
     def encode_deltas(
         self, pieces: Sequence[Offered], *, element_size: int, dtype: str | None

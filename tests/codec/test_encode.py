@@ -86,13 +86,19 @@ def test_a_body_without_zstd_is_the_same_in_one_call(data, width, floats):
     by_planes._until_body = 1
     expected = by_planes.planes(memoryview(data), width, floats, None)
     scratch = bytearray(_planes.body_scratch(len(data)))
-    body = _planes.encode_body(data, width, floats, BODY_CHOICES, scratch)
+    both = [data, bf16(weights(700))]
+    bodies, lengths = _planes.encode_bodies(
+        both, width, floats, BODY_CHOICES, 3, scratch + bytes(6000)
+    )
     split, n = memoryview(bytearray(len(data))), len(data) // width
     _planes.split(split, data, width, floats, None)
     if any(needs_zstd(split[k * n : (k + 1) * n]) for k in range(width)):
-        assert body is None
+        assert lengths == []
     else:
-        assert body == expected
+        assert bodies[3 : 3 + lengths[0]] == expected
+        assert len(lengths) == 1 or bodies[3 + lengths[0] + 3 :][: lengths[1]] == by_planes.planes(
+            memoryview(both[1]), width, floats, None
+        )
 
 
 def needs_zstd(plane):
@@ -106,18 +112,30 @@ def needs_zstd(plane):
 def test_what_is_asked_of_a_body_must_fit():
     data = bf16(weights(500))
     scratch = bytearray(_planes.body_scratch(len(data)))
-    for width, room in ((1, scratch), (3, scratch), (2, scratch[:-1])):
+    for width, room, space in (
+        (1, 0, scratch),
+        (3, 0, scratch),
+        (2, 0, scratch[:-1]),
+        (2, -1, scratch),
+        (2, 1025, scratch),
+    ):
         with pytest.raises(ValueError, match=r"width|too short"):
-            _planes.encode_body(data, width, True, BODY_CHOICES, room)
+            _planes.encode_bodies([data], width, True, BODY_CHOICES, room, space)
+    for none in ([data, None], (data,), None):
+        with pytest.raises(TypeError):
+            _planes.encode_bodies(none, 2, True, BODY_CHOICES, 0, scratch)
+    assert _planes.encode_bodies([], 2, True, BODY_CHOICES, 9, scratch) == (bytearray(), [])
 
 
 def test_tensors_that_need_zstd_are_not_tried_in_one_call_each_time(monkeypatch):
     tried = []
-    real = _planes.encode_body
+    real = _planes.encode_bodies
     monkeypatch.setattr(
         alone,
         "_planes",
-        SimpleNamespace(**vars(_planes) | {"encode_body": lambda *a: tried.append(1) or real(*a)}),
+        SimpleNamespace(
+            **vars(_planes) | {"encode_bodies": lambda *a: tried.append(1) or real(*a)}
+        ),
     )
     encoder, text = AloneEncoder(), b"".join(f"{n % 10:04}".encode() for n in range(5000))
     for _ in range(2 * TRIAL_EVERY_CHUNKS):
@@ -126,6 +144,46 @@ def test_tensors_that_need_zstd_are_not_tried_in_one_call_each_time(monkeypatch)
     for _ in range(TRIAL_EVERY_CHUNKS):
         encoder.planes(memoryview(bf16(weights(5000))), 2, True, None)
     assert len(tried) == 2 + TRIAL_EVERY_CHUNKS  # where it works, always
+
+
+lots = st.lists(
+    st.one_of(
+        planar,
+        st.sampled_from([bf16(weights(3000)), noise(5000), bytes(999), b"1234" * 900, b"tiny"]),
+    ),
+    max_size=9,
+)
+
+
+@given(lots, st.sampled_from([1, 2, 4, 8]), st.booleans(), st.sampled_from([0, 1, 52]))
+def test_many_together_are_encoded_as_each_is(contents, width, floats, room):
+    together, one_by_one = AloneEncoder(), AloneEncoder()
+    found, lots = together.encode_lots(contents, width, floats, room)
+    assert found == [one_by_one.encode(data, width, floats) for data in contents]
+    there = [number for lot in lots for number in range(lot.start, lot.stop)]
+    assert there == sorted(set(there))
+    for lot in lots:
+        at = 0
+        for encoded in found[lot.start : lot.stop]:
+            at += room
+            assert lot.data[at : at + len(encoded.body)] == encoded.body
+            at += len(encoded.body)
+        assert at == len(lot.data)
+
+
+def test_what_is_in_planes_lies_in_lots():
+    piece, flat, fill = bf16(weights(4000)), noise(8000), bytes(8000)
+    encoder = AloneEncoder()
+    _, lots = encoder.encode_lots([piece, piece, flat, piece, fill, flat, piece], 2, True, 52)
+    assert [(lot.start, lot.stop) for lot in lots] == [(0, 2), (3, 4), (6, 7)]
+    assert encoder.encode_lots([flat], 2, True, 52)[1] == []
+    assert encoder.encode_lots([piece], 1, False, 52)[1] == []
+    assert encoder.encode_lots([], 2, True, 52) == ([], [])
+
+
+def test_one_that_is_too_long_is_refused_among_others():
+    with pytest.raises(ValueError, match="at most"):
+        AloneEncoder().encode_lots([bf16(weights(99)), bytes(MAX_RAW_BYTES + 2)], 2, True, 0)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

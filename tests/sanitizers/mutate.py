@@ -22,6 +22,7 @@ from typing import Any
 
 from mvcd.chunking import _cut
 from mvcd.codec import _planes, _rans
+from mvcd.codec.alone import BODY_CHOICES
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
@@ -124,6 +125,10 @@ def planes(known: list[Case], source: random.Random) -> None:
     with suppress(*REFUSED):
         parts = tuple(mutated(data, source)[: source.choice((5, 40))] for _ in range(width))
         _planes.join(len(data), parts, b"", source.random() < 0.5, base, None)
+    some = [mutated(data, source) for _ in range(source.randrange(4))]
+    scratch = bytearray(_planes.body_scratch(source.choice((0, 300, 5000))))
+    with suppress(*REFUSED):
+        _planes.encode_bodies(some, width, True, BODY_CHOICES, source.choice((0, 52, -1)), scratch)
     _planes.period(data)
     _planes.probe(data)
     with suppress(*REFUSED):
