@@ -13,7 +13,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.ids import Bytes, Digest
 from mvcd.lateclasses import NamedTuple
 from mvcd.store import _records
-from mvcd.store.record import CODECS, TYPES, Record
+from mvcd.store.record import CODECS, PLAIN_OVERHEAD_BYTES, TYPES, Record, record_head
 
 _D = TypeVar("_D", bound=Digest)
 _ANY_BYTES = 1 << 62
@@ -49,6 +49,18 @@ def made_ready(objects: Mapping[_D, Encoded]) -> ReadyRecords:
     raw_size = sum([encoded.raw_size for encoded in objects.values()])
     kind = ids[0].kind if ids else 0
     return ReadyRecords(ids, raw_size, _records.make(kind, objects.items()))
+
+
+def sealed(objects: Sequence[tuple[_D, Encoded]], data: memoryview) -> ReadyRecords:
+    """The records of objects without bases whose bodies lie in `data` one after another, each behind
+    PLAIN_OVERHEAD_BYTES bytes, to which its head is written. From any thread."""
+    at = 0
+    for id, encoded in objects:
+        body = at + PLAIN_OVERHEAD_BYTES
+        data[at:body] = record_head(id, encoded)
+        at = body + len(encoded.body)
+    raw_size = sum([encoded.raw_size for _, encoded in objects])
+    return ReadyRecords([id for id, _ in objects], raw_size, data)
 
 
 class _Session(Protocol):

@@ -106,9 +106,12 @@ class LmdbSession:
         return Added(len(rows), len(ready.data), ready.raw_size)
 
     def _takes_whole(self, ready: ReadyRecords) -> bool:
-        """Whether none of it is here."""
+        """Whether none of it is here, and nothing twice; what `missing` found absent counts as put then."""
         if not self._rows.keys().isdisjoint(ready.ids):
             return False
+        if self._absent.issuperset(ready.ids):
+            self._absent.difference_update(ready.ids)
+            return True
         self._relied.has_looked_up(len(ready.ids))
         return not self._relied.present(ready.ids)
 

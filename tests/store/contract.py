@@ -72,6 +72,7 @@ class StoreContract(SharedContract):
             assert added.raw_bytes == sum(sizes[:20]) - sizes[3] - sizes[5]
             assert added.raw_bytes < added.stored_bytes < len(first.data)
             rest = made_ready(dict(objects[20:]))
+            rest = rest._replace(data=memoryview(bytearray(rest.data)))  # as of bodies in a lot
             assert session.put_ready(rest).raw_bytes == sum(sizes[20:])
             assert session.put_ready(first) == session.put_ready(rest) == (0, 0, 0)
             assert session.put_ready(made_ready({})) == (0, 0, 0)

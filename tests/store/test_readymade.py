@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import ID_TYPES, ChunkId, Kind
 from mvcd.store import _records
-from mvcd.store.readymade import made_ready
-from mvcd.store.record import MAX_BODY_BYTES, record_head, record_size
+from mvcd.store.readymade import made_ready, sealed
+from mvcd.store.record import MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, record_head, record_size
 from mvcd.store.rows import ObjectLocation
 from tests.store.objects import compressed, delta, plain, revisions
 
@@ -55,6 +55,19 @@ def test_checksums_of_bodies_of_any_length(size: int) -> None:
     data = random.Random(size).randbytes(size)
     id, encoded = plain(data)
     assert made_ready({id: encoded}).data == record_head(id, encoded) + data
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_heads_are_written_before_bodies_that_lie_in_a_row(bodies: list[bytes]) -> None:
+    room = b"?" * PLAIN_OVERHEAD_BYTES
+    data = memoryview(bytearray(b"".join(room + body for body in bodies)))
+    objects, at = [], 0
+    for n, body in enumerate(bodies):
+        at += len(room)
+        encoded = Encoded(Codec.PLANES2, 9 * n, data[at : at + len(body)])
+        objects.append((ChunkId.of(b"%d" % n), encoded))
+        at += len(body)
+    assert sealed(objects, data) == made_ready(dict(objects))
 
 
 def test_rows_of_records_with_a_base() -> None:

@@ -267,6 +267,22 @@ def test_what_was_ready_is_one_append(store):
     assert pack[PACK_HEADER.size :] == ready.data
 
 
+def test_what_was_found_absent_is_not_looked_up_again(store):
+    """Where it is put as a whole; and a second time it is known."""
+    ready = made_ready(dict(plain(b"%d" % n) for n in range(8)))
+    with store.session() as writer:
+        assert all(writer.missing(ready.ids))
+        looked, real = [], writer._relied.present
+        writer._relied.present = lambda ids: looked.append(list(ids)) or real(ids)
+        assert writer.put_ready(ready).objects == 8
+        assert not looked
+        assert writer.put_ready(ready).objects == 0
+        assert not any(writer.missing(ready.ids))
+        writer.commit()
+        assert writer.put_ready(ready).objects == 0
+    assert all(store.has(ready.ids))
+
+
 def test_a_closed_session_takes_nothing_that_is_ready(store):
     with store.session() as writer:
         pass

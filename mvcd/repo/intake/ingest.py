@@ -2,7 +2,8 @@
 
 Theory of operation. The calling thread walks the files in path order. Large files it reads itself, 2 MiB
 at a time, and cuts: tensors every 256 KiB from their start, all else by the rolling hash. Each buffer with
-its pieces goes to a worker, which digests all pieces, asks the store which are known and encodes the rest.
+its pieces goes to a worker, which digests all pieces, asks the store which are known, encodes the rest and
+makes records of them: put as a whole, a GiB takes 0.1 of 1.2 s less than piece by piece.
 Small files are read, digested, encoded and made into records in groups by a worker, which gives the
 interpreter's lock up for a group and not for each file: of 40,000 files of 2.5 KB it takes two fifths of the
 CPU time beside this thread, where a call of zstd for each took a third more of it. What it made is put as a
@@ -21,6 +22,7 @@ import functools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import count
+from typing import TYPE_CHECKING
 
 from mvcd.chunking.chunker import StreamCutter
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
@@ -54,6 +56,9 @@ from mvcd.repo.intake.smallfiles import (
 from mvcd.repo.intake.targets import Ready, Target
 from mvcd.repo.ondisk.reading import MAX_ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.ondisk.statcache import FileStat, stat_matches
+
+if TYPE_CHECKING:
+    from mvcd.store.readymade import ReadyRecords
 
 BATCH_BYTES = 2 << 20
 """Bytes read and handed to a worker at once: 8 tensor pieces, about 32 plain chunks."""
@@ -286,19 +291,25 @@ class Ingest:
             offset += size
         return draft, kind
 
-    def _receive_batch(self, path: str, draft: Draft, buffer: bytearray, done: list[Done]) -> None:
+    def _receive_batch(
+        self,
+        path: str,
+        draft: Draft,
+        buffer: bytearray,
+        batch: tuple[list[Done], list[ReadyRecords]],
+    ) -> None:
+        done, lots = batch
         chunks = [(d, d.id) for d in done if d.id is not None]
         bases = (d.encoded.base for d in done if d.encoded is not None)
         # with their bases, which `put` would ask for one by one
         ids = [*(id for _, id in chunks), *(base for base in bases if base is not None)]
         absent = self._target.absent(ids)
-        new = sum(
-            self._put(path, draft.layout, d) for (d, _), a in zip(chunks, absent, strict=False) if a
-        )
+        left = [(d, id) for (d, id), a in zip(chunks, absent, strict=False) if a]
+        new = self._put_absent(path, draft.layout, left, lots)
         draft.accept(done)
         self._put_objects(draft.take_objects())
         self.bytes_new += new
-        self._monitor.advance(bytes_done=sum(len(d.piece.data) for d in done), bytes_new=new)
+        self._monitor.advance(bytes_done=sum([len(d.piece.data) for d in done]), bytes_new=new)
         self._buffers.append(buffer)
 
     def _finish_stream(
@@ -329,15 +340,41 @@ class Ingest:
         pieces: Sequence[DraftPiece],
         start: int,
         bring: Callable[[], None],
-    ) -> list[Done]:
+    ) -> tuple[list[Done], list[ReadyRecords]]:
+        """The pieces, encoded unless known; and the records of those in lots, ready to be put."""
         done = [digested(piece, shape) for piece in pieces]
         known = self._target.known([item.id for item in done if item.id is not None])
-        self._encoder.encode(path, shape, done, iter(known), start)
+        lots = self._encoder.encode(path, shape, done, iter(known), start)
         if self._digests:
             bring()
-        return done
+        ready = [self._target.sealed(lot.chunks(), lot.data) for lot in lots]
+        return done, [one for one in ready if one is not None]
 
     # ---------------------------------------------------------------- in the receiving thread
+
+    def _put_absent(
+        self,
+        path: str,
+        shape: Layout,
+        items: Sequence[tuple[Done, Digest]],
+        lots: Sequence[ReadyRecords],
+    ) -> int:
+        """Puts pieces in order, a lot as a whole if all of it is among them; raw bytes that were new."""
+        there = {id for _, id in items}
+        whole = {lot.ids[0]: lot for lot in lots if there.issuperset(lot.ids)}
+        put: set[Digest] = set()
+        new = 0
+        for item, id in items:
+            if (lot := whole.get(id)) is not None and id not in put:
+                stored, raw = self._target.put_lot(lot)
+                put.update(lot.ids)
+                self.bytes_stored += stored
+                new += raw
+            if id not in put:
+                new += self._put(path, shape, item)
+            elif self._several and shape.format:
+                self._tell(path, shape, item, None)
+        return new
 
     def _put(self, path: str, shape: Layout, item: Done) -> int:
         """Raw bytes that were new: none if another file of this run brought the chunk."""

@@ -13,14 +13,26 @@ from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import Layout
+from mvcd.lateclasses import NamedTuple
 from mvcd.repo.bases.chains import Base, TensorPiece
 from mvcd.repo.contents.drafts import Done, DraftPiece
 from mvcd.repo.intake.loading import Bases
 from mvcd.repo.intake.smallfiles import EDITED_BYTES
+from mvcd.store.record import PLAIN_OVERHEAD_BYTES
 
 _TOGETHER_CHUNKS = 8
 """Pieces whose bases are read together: 2 MiB of a large tensor. Only then is it known whether differences to
 them pay, and of small tensors more come in one batch."""
+
+
+class FreshLot(NamedTuple):
+    """Pieces without bases, whose bodies lie in `data` one after another, each behind room for a head."""
+
+    items: list[Done]
+    data: memoryview
+
+    def chunks(self) -> list[tuple[ChunkId, Encoded]]:
+        return [(i.id, i.encoded) for i in self.items if i.id is not None and i.encoded is not None]
 
 
 class PieceEncoder:
@@ -40,35 +52,53 @@ class PieceEncoder:
 
     def encode(
         self, path: str, shape: Layout, done: Sequence[Done], known: Iterator[bool], start: int
-    ) -> None:
-        """Encodes those of a file's consecutive pieces, from offset `start` on, that are not known."""
+    ) -> list[FreshLot]:
+        """Encodes those of a file's consecutive pieces, from offset `start` on, that are not known. Returns the
+        lots that the bodies of most tensors' pieces lie in."""
         chunks = [(item, item.id, next(known)) for item in done if item.id is not None]
         absent = [item for item, _, have in chunks if not have]
+        lots: list[FreshLot] = []
         if not absent:
-            return
+            return lots
         if shape.format:
             for at in range(0, len(absent), _TOGETHER_CHUNKS):
-                self._encode_tensors(path, shape, absent[at : at + _TOGETHER_CHUNKS])
-            return
+                lots += self._encode_tensors(path, shape, absent[at : at + _TOGETHER_CHUNKS])
+            return lots
         sizes = [(id, len(item.piece.data)) for item, id, _ in chunks]
         # a base is read when it is asked for: the one before may have been the last that is tried
         for (item, _, have), base in zip(chunks, self._edited(path, sizes, start), strict=False):
             if not have:
                 item.encoded = self._encoded(path, shape, item.piece, base)
+        return lots
 
     def encode_one(self, path: str, shape: Layout, item: Done) -> Encoded:
         """A piece that was known, and is not any more."""
         (base,) = self._for_tensors(path, shape, [item])
         return self._encoded(path, shape, item.piece, base)
 
-    def _encode_tensors(self, path: str, shape: Layout, items: Sequence[Done]) -> None:
+    def _encode_tensors(self, path: str, shape: Layout, items: Sequence[Done]) -> list[FreshLot]:
+        lots: list[FreshLot] = []
         pairs = zip(items, self._for_tensors(path, shape, items), strict=True)
-        for kind, group in groupby(pairs, lambda pair: _kind(shape, *pair)):
-            if kind is not None:
+        for (kind, fresh), group in groupby(pairs, lambda pair: _kind(shape, *pair)):
+            if kind is None:
+                for item, base in group:
+                    item.encoded = self._encoded(path, shape, item.piece, base)
+            elif fresh:
+                lots += self._encode_fresh(kind, [item for item, _ in group])
+            else:
                 self._encode_deltas(path, kind, list(group))
-                continue
-            for item, base in group:
-                item.encoded = self._encoded(path, shape, item.piece, base)
+        return lots
+
+    def _encode_fresh(self, kind: tuple[int, str], items: Sequence[Done]) -> list[FreshLot]:
+        """Pieces of tensors of one kind without bases."""
+        size, dtype = kind
+        found, lots = self.plain.encode_lots(
+            [item.piece.data for item in items],
+            element_size=size, dtype=dtype, room=PLAIN_OVERHEAD_BYTES,
+        )  # fmt: skip
+        for item, encoded in zip(items, found, strict=True):
+            item.encoded = encoded
+        return [FreshLot([*items[lot.start : lot.stop]], lot.data) for lot in lots]
 
     def _encode_deltas(
         self, path: str, kind: tuple[int, str], pairs: Sequence[tuple[Done, Base | None]]
@@ -123,9 +153,10 @@ class PieceEncoder:
         return [found.get(number) for number in range(len(items))]
 
 
-def _kind(shape: Layout, item: Done, base: Base | None) -> tuple[int, str] | None:
-    """Bytes of an element and dtype of a tensor's piece that has a base of its own kind."""
+def _kind(shape: Layout, item: Done, base: Base | None) -> tuple[tuple[int, str] | None, bool]:
+    """Bytes of an element and dtype of a tensor's piece, unless it has a base of another kind; and whether it
+    has none."""
     tensor = shape.spans[item.piece.span].tensor
-    if tensor is None or base is None or base.widen is not None:
-        return None
-    return tensor.element_size, tensor.dtype
+    if tensor is None or (base is not None and base.widen is not None):
+        return None, base is None
+    return (tensor.element_size, tensor.dtype), base is None

@@ -58,6 +58,15 @@ class Target(Protocol):
     def put_ready(self, ready: Ready) -> tuple[int, int]:
         """All of them, in one call. Stored bytes added, and raw bytes of the chunks that were new."""
 
+    def sealed(
+        self, chunks: Sequence[tuple[ChunkId, Encoded]], data: memoryview
+    ) -> ReadyRecords | None:
+        """From any thread: chunks whose bodies lie in `data` (`readymade.sealed`), made ready to be put. None
+        where no chunk is put, or one comes twice."""
+
+    def put_lot(self, lot: ReadyRecords) -> tuple[int, int]:
+        """Chunks that were sealed. Stored bytes added, and raw bytes of those that were new."""
+
     def recent(self, id: Digest) -> bytes | None:
         """A node or recipe that was put here and perhaps cannot be fetched yet."""
 
@@ -103,6 +112,17 @@ class StoreTarget:
         added = self._session.put_ready(ready.chunk_records)
         stored = added.stored_bytes + self._put_raw(ready.recipes, ready.recipe_records)
         return stored, added.raw_bytes
+
+    def sealed(
+        self, chunks: Sequence[tuple[ChunkId, Encoded]], data: memoryview
+    ) -> ReadyRecords | None:
+        from mvcd.store.readymade import sealed  # late: start-up
+
+        return sealed(chunks, data) if len(dict(chunks)) == len(chunks) else None
+
+    def put_lot(self, lot: ReadyRecords) -> tuple[int, int]:
+        added = self._session.put_ready(lot)
+        return added.stored_bytes, added.raw_bytes
 
     def _put_raw(self, objects: Mapping[_D, bytes], ready: ReadyRecords | None = None) -> int:
         self._make_room(sum(map(len, objects.values())))
@@ -163,6 +183,16 @@ class DryTarget:
 
     def put_ready(self, ready: Ready) -> tuple[int, int]:
         self._objects.update(ready.recipes.items())
+        return 0, 0
+
+    def sealed(
+        self,
+        chunks: Sequence[tuple[ChunkId, Encoded]],  # noqa: ARG002 - dropped on purpose
+        data: memoryview,  # noqa: ARG002 - dropped on purpose
+    ) -> None:
+        return None
+
+    def put_lot(self, lot: ReadyRecords) -> tuple[int, int]:  # noqa: ARG002 - dropped on purpose
         return 0, 0
 
     def recent(self, id: Digest) -> bytes | None:

@@ -15,6 +15,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Kind, RecipeId
 from mvcd.monitor import Silent
@@ -25,7 +27,12 @@ from mvcd.repo.intake.loading import Reader, Source
 from mvcd.repo.intake.targets import DryTarget, StoreTarget
 from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
+from mvcd.store.pack import pack_name
+from mvcd.store.readymade import ReadyRecords
+from mvcd.store.record import PACK_HEADER, Record, scan
+from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
 
@@ -103,6 +110,85 @@ def test_equal_files_are_stored_once(tmp_path: Path) -> None:
         session.commit()
     assert len({f.recipe for f in found}) == 1
     assert run.bytes_new == 3_000_000
+
+
+def mixed_tensors() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    weights = rng.normal(0, 0.02, 700_000).astype("<f4")
+    text = np.frombuffer(b"".join(b"%07d," % (n % 1000) for n in range(50_000)), "<u4")
+    return {
+        "a": weights,
+        "b": np.zeros(300_000, "<f4"),
+        "c": weights[:150_000].view("<u2"),
+        "d": weights,
+        "e": rng.integers(0, 256, 600_000, np.uint8).view("<u2"),
+        "f": text,
+        "g": rng.normal(0, 0.02, 900).astype("<f4"),
+        "h": weights[::-1].copy(),
+    }
+
+
+@pytest.mark.parametrize("lots", [False, True])
+def test_pieces_rest_in_the_order_of_the_file_as_each_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lots: bool
+) -> None:
+    """In lots or not: of tensors that need zstd, are one value, do not shrink or come twice, too."""
+    safetensors.numpy.save_file(mixed_tensors(), tmp_path / "m")
+    put: list[int] = []
+    real = StoreTarget.put_lot
+
+    def put_lot(self: StoreTarget, lot: ReadyRecords) -> tuple[int, int]:
+        put.append(len(lot.ids))
+        return real(self, lot)
+
+    monkeypatch.setattr(StoreTarget, "put_lot", put_lot)
+    if not lots:
+        monkeypatch.setattr(StoreTarget, "sealed", lambda *_: None)
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as session:
+        with Ingest(str(tmp_path), StoreTarget(store, session), monitor=Silent()) as run:
+            (found,) = run.run([source_of(tmp_path, "m")])
+        session.commit()
+        pack = Path(store.pack_directory, pack_name(0)).read_bytes()
+        resting = [
+            (r.id, r.encoded()._replace(body=bytes(r.body)))
+            for _, r in scan(pack)
+            if isinstance(r, Record) and r.id.kind is Kind.CHUNK
+        ]
+        recipe = Recipe.decode(store.get(found.recipe))
+        expected: dict[ChunkId, Encoded] = {}
+        encoder = Encoder()
+        for segment in recipe.segments:
+            tensor = segment.tensor
+            size, dtype = (
+                (1, None) if tensor is None else (int(tensor.dtype[1:]) // 8, tensor.dtype)
+            )
+            alone = Recipe(segment.size, "", (segment,))
+            for chunk in (part.chunk for part in parts(alone, store.get) if part.chunk):
+                raw = store.get(chunk)
+                expected.setdefault(chunk, encoder.encode(raw, element_size=size, dtype=dtype))
+        assert resting == [*expected.items()]
+        assert list(store.check()) == []
+        assert run.bytes_new == sum(encoded.raw_size for encoded in expected.values())
+        assert run.bytes_stored == len(pack) - PACK_HEADER.size
+    assert (sum(put) > 6) is lots
+
+
+def test_a_lot_of_which_another_has_put_a_part_meanwhile(tmp_path: Path) -> None:
+    weights = np.random.default_rng(6).normal(0, 0.02, 1_000_000).astype("<f4")
+    safetensors.numpy.save_file({"w": weights}, tmp_path / "m")
+    store = MemoryStore()
+    with store.session() as session:
+        target = StoreTarget(store, session)
+        middle = weights.tobytes()[5 << 18 : 6 << 18]
+        target.known = lambda ids: [False] * len(ids)  # type: ignore[method-assign]
+        session.put(ChunkId.of(middle), Encoded(Codec.RAW, len(middle), middle))
+        with Ingest(str(tmp_path), target, monitor=Silent()) as run:
+            (found,) = run.run([source_of(tmp_path, "m")])
+        session.commit()
+    assert run.bytes_new == weights.nbytes - len(middle)
+    read = parts(Recipe.decode(store.get(found.recipe)), store.get)
+    content = b"".join(store.get(part.chunk) if part.chunk else part.literal for part in read)
+    assert content == (tmp_path / "m").read_bytes()
 
 
 @pytest.mark.parametrize("size", [100, 2_000_000])

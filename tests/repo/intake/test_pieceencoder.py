@@ -12,6 +12,8 @@ from mvcd.inspect.spans import Layout, Span, TensorInfo
 from mvcd.repo.bases.chains import Base, TensorPiece
 from mvcd.repo.contents.drafts import Done, DraftPiece, digested
 from mvcd.repo.intake.pieceencoder import PieceEncoder
+from mvcd.store.readymade import sealed
+from mvcd.store.record import record_head
 
 RNG = np.random.default_rng(1)
 BEFORE = [RNG.normal(0, 0.02, 8192).astype("<f4") for _ in range(20)]
@@ -103,3 +105,16 @@ def test_one_that_was_known_is_encoded_after_all() -> None:
     item.encoded = PieceEncoder(lambda _: finder).encode_one("m", shape, item)
     assert raw_of(item) == AFTER[1].tobytes()
     assert finder.asked == [[1]]
+
+
+def test_bodies_of_pieces_without_a_base_lie_in_lots() -> None:
+    finder = Finder(none_for=[0, 1, 2, 5, 19])
+    shape, done = pieces_of(20)
+    lots = PieceEncoder(lambda _: finder).encode("m", shape, done, iter([False] * 20), 0)
+    assert [[done.index(item) for item in lot.items] for lot in lots] == [[0, 1, 2], [5], [19]]
+    for lot in lots:
+        data = sealed(lot.chunks(), lot.data).data
+        assert bytes(data) == b"".join(
+            record_head(id, encoded) + bytes(encoded.body) for id, encoded in lot.chunks()
+        )
+        assert [id for id, _ in lot.chunks()] == [item.id for item in lot.items]

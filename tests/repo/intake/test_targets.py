@@ -10,6 +10,8 @@ from mvcd.repo.intake import targets
 from mvcd.repo.intake.targets import DryTarget, StoreTarget
 from mvcd.store import session
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.readymade import ReadyRecords
+from mvcd.store.record import PLAIN_OVERHEAD_BYTES
 from tests.support.memory import in_memory
 
 OBJECTS = [b"%d" % n * 50 for n in range(60)]
@@ -61,11 +63,29 @@ def test_a_dry_target_keeps_objects_and_no_chunks() -> None:
     form = Encoded(Codec.RAW, 1, b"y")
     assert target.put_ready(target.ready({ChunkId.of(b"y"): form}, {recipe: b"z"})) == (0, 0)
     assert target.recent(recipe) == b"z"
+    assert target.sealed([(ChunkId.of(b"y"), form)], memoryview(bytearray(53))) is None
+    assert target.put_lot(ReadyRecords([], 0, b"")) == (0, 0)
     id = NodeId.of(b"x")
     assert target.put_object(id, b"x") == 0
     assert target.recent(id) == b"x"
     assert target.known([ChunkId.of(b"y")]) == [True]
     assert target.absent([ChunkId.of(b"y"), id]) == [False, True]
+
+
+def test_a_lot_is_put_unless_a_chunk_comes_twice() -> None:
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as writer:
+        target = StoreTarget(store, writer)
+        data = memoryview(bytearray(2 * (PLAIN_OVERHEAD_BYTES + 1)))
+        forms = [Encoded(Codec.RAW, 1, data[at:][:1]) for at in (52, 105)]
+        data[52], data[105] = b"xy"
+        x, y = ChunkId.of(b"x"), ChunkId.of(b"y")
+        assert target.sealed([(x, forms[0]), (x, forms[1])], data) is None
+        lot = target.sealed([(x, forms[0]), (y, forms[1])], data)
+        assert lot is not None
+        assert target.put_lot(lot) == (len(data), 2)
+        assert target.put_lot(lot) == (0, 0)
+        writer.flush()
+        assert (store.get(x), store.get(y)) == (b"x", b"y")
 
 
 @pytest.mark.parametrize("most_bytes", [1, 3000, 1 << 24])
