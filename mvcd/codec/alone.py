@@ -97,6 +97,7 @@ class AloneEncoder:
         self._liked_for = (0, 0)
         self._until_trial = 0
         self._until_body = 0
+        self._needed_zstd = False  # the last that was tried without
         self._scratch = bytearray()
         self._tier_scratch = bytearray()
 
@@ -136,12 +137,14 @@ class AloneEncoder:
     def _together(
         self, some: list[Bytes], width: int, floats: bool, room: int
     ) -> tuple[list[Encoded], list[Lot]]:
-        """`encode_lots` of those before the first one that needs zstd, which its neighbours mostly do too: so
-        these are not tried for a while."""
+        """`encode_lots` of those before the first one that needs zstd."""
         scratch = self._scratch_for(max(map(len, some)))
         bodies, lengths = _planes.encode_bodies(some, width, floats, BODY_CHOICES, room, scratch)
+        if lengths:
+            self._needed_zstd = False
         if len(lengths) < len(some):
-            self._until_body = TRIAL_EVERY_CHUNKS - 1
+            self._wait_for_body()
+            self._until_body += 1  # that one
         found: list[Encoded] = []
         lots: list[Lot] = []
         view, codec, end = memoryview(bodies), PLANES_CODEC[width], 0
@@ -247,16 +250,24 @@ class AloneEncoder:
 
     def _without_zstd(self, data: memoryview, width: int, floats: bool) -> bytes | None:
         """What `_planes` returns, in one call without the interpreter's lock where it took eight: a commit of
-        1 GiB in BF16 takes 0.92 of the time. None where a plane needs zstd, and for a while after that."""
+        1 GiB in BF16 takes 0.92 of the time. None where a plane needs zstd, and at times after that."""
         if self._until_body:
             self._until_body -= 1
             return None
         scratch = self._scratch_for(len(data))
         body, lengths = _planes.encode_bodies([data], width, floats, BODY_CHOICES, 0, scratch)
         if lengths:
+            self._needed_zstd = False
             return bytes(memoryview(body)[: lengths[0]])
-        self._until_body = TRIAL_EVERY_CHUNKS - 1
+        self._wait_for_body()
         return None
+
+    def _wait_for_body(self) -> None:
+        """Called after one that needs zstd. Where two do, their neighbours mostly do too, and are not tried for
+        a while. One alone is chance: samples of noise seem to hold a pattern in 44 of the 4096 pieces of a GiB
+        in F32."""
+        self._until_body = TRIAL_EVERY_CHUNKS - 1 if self._needed_zstd else 0
+        self._needed_zstd = True
 
     def _scratch_for(self, size: int) -> bytearray:
         """For the planes of so many bytes."""

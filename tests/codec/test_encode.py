@@ -138,12 +138,23 @@ def test_tensors_that_need_zstd_are_not_tried_in_one_call_each_time(monkeypatch)
         ),
     )
     encoder, text = AloneEncoder(), b"".join(f"{n % 10:04}".encode() for n in range(5000))
-    for _ in range(2 * TRIAL_EVERY_CHUNKS):
+    for _ in range(2 * TRIAL_EVERY_CHUNKS + 1):
         encoder.planes(memoryview(text), 4, False, None)
-    assert len(tried) == 2
+    assert len(tried) == 3
     for _ in range(TRIAL_EVERY_CHUNKS):
         encoder.planes(memoryview(bf16(weights(5000))), 2, True, None)
-    assert len(tried) == 2 + TRIAL_EVERY_CHUNKS  # where it works, always
+    assert len(tried) == 3 + TRIAL_EVERY_CHUNKS  # where it works, always
+
+
+def test_one_that_needs_zstd_keeps_no_other_out_of_a_lot():
+    text = b"".join(f"{n % 10:04}".encode() for n in range(2000))
+    piece = bf16(weights(4000))
+    encoder = AloneEncoder()
+    for _ in range(3):
+        _, lots = encoder.encode_lots([piece, piece, text, piece, piece], 2, True, 52)
+        assert [(lot.start, lot.stop) for lot in lots] == [(0, 2), (3, 5)]
+    _, lots = encoder.encode_lots([piece, text, text, piece], 2, True, 52)
+    assert [(lot.start, lot.stop) for lot in lots] == [(0, 1)]
 
 
 lots = st.lists(
