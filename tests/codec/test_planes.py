@@ -104,6 +104,9 @@ def test_a_filled_plane_beside_a_long_one():
 @given(contents)
 @example(b"")
 @example(b"aab" * 3)
+@example(bytes(9))
+@example(bytes(8) + b"\1" + bytes(15))
+@example(b"\1" + bytes(7) + b"x" + b"\1" + bytes(16))
 def test_statistics_equal_the_reference(data):
     assert _planes.period(data) == planes.period(data)
     assert _planes.probe(data) == planes.probe(data)
