@@ -46,11 +46,19 @@ def sshd(directory: Path) -> Iterator[Sshd]:
     with (directory / "sshd.log").open("wb") as log:
         process = subprocess.Popen([program, "-D", "-e", "-f", str(settings)], stderr=log)
         try:
-            wait_for(port, process)
+            _wait(port, process, Path(log.name))
             yield Sshd(port, getpass.getuser(), directory / "user")
         finally:
             process.terminate()
             process.wait(PATIENCE)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Raises Unmeasured with what sshd said, such as that /run/sshd is missing."""
+    try:
+        wait_for(port, process)
+    except Unmeasured as error:
+        raise Unmeasured(f"sshd: {log.read_text().strip() or error}") from error
 
 
 def _run(*command: str) -> None:
