@@ -8,7 +8,7 @@
  * for AVX2 and AVX-512 where the loader can choose among them at run time (ifunc). */
 #include "planes.h"
 
-#include "portable.h"
+#include "../portable.h"
 
 #include <string.h>
 

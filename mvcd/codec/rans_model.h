@@ -3,15 +3,10 @@
 #ifndef MVCD_RANS_MODEL_H
 #define MVCD_RANS_MODEL_H
 
-#include "portable.h"
+#include "../portable.h"
 
 #include <stdint.h>
 #include <string.h>
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define X86 1
-#include <immintrin.h>
-#endif
 
 enum {
     LANES = 32,

@@ -11,12 +11,9 @@
  * to spare. */
 #include "tiers.h"
 
-#include <string.h>
+#include "../portable.h"
 
-#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-#define X86 1
-#include <immintrin.h>
-#endif
+#include <string.h>
 
 #define PAD 64
 #define SAMPLE 4096

@@ -10,27 +10,14 @@
  * only then is the block taken again without them. */
 #include "compare.h"
 
+#include "../portable.h"
+
 #include <math.h>
 #include <string.h>
-
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF /* GCC is told by -std=c11 */
-#endif
-
-#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-#define X86 1
-#endif
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define BIG_ENDIAN_HOST 1
-#else
-#define BIG_ENDIAN_HOST 0
-#endif
 
 #define BLOCK 1024 /* whole units of every dtype */
 #define LANES 8
 #define ROOM (BLOCK + LANES) /* of which `spread` needs the last */
-#define INLINE static inline __attribute__((always_inline))
 
 /* The part of its sum of squares that a block's spread must be to be had from it. Of 53 bits of the
  * sum, an error of 6 at most in 1024 additions and 6 of this leave 40. */
@@ -106,8 +93,6 @@ INLINE unsigned changed(const uint8_t *old, const uint8_t *new, size_t n, unsign
 #undef ATTRIBUTES
 
 #ifdef X86
-#include <immintrin.h>
-
 #define NAME(x) x##_avx2
 #define KIND 1
 #define VECTOR 4
@@ -237,7 +222,7 @@ void compare_add(struct compare_sums *all, enum compare_dtype old_dtype, const u
     const unsigned old_width = compare_width(old_dtype), new_width = compare_width(new_dtype);
     const unsigned old_unit = compare_elements(old_dtype), new_unit = compare_elements(new_dtype);
     const int by_bits = old_dtype == new_dtype && old_unit == 1;
-    const int as_they_lie = by_bits && old_dtype <= COMPARE_F64 && !BIG_ENDIAN_HOST;
+    const int as_they_lie = by_bits && old_dtype <= COMPARE_F64 && IS_LITTLE_ENDIAN;
     all->elements += n;
     for (size_t size; n > 0; n -= size) {
         struct pair_sums block;

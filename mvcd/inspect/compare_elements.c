@@ -1,28 +1,12 @@
 #include "compare_elements.h"
 
+#include "../portable.h"
+
 #include <math.h>
 #include <string.h>
 
-#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-#define X86 1
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
-
 static float six_bit_floats[2][64]; /* values of E2M3 and E3M2 */
 static float eight_bits[5][256]; /* values of the five 8-bit floats, in the order of their dtypes */
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define LITTLE8(x) (x)
-#define LITTLE16(x) __builtin_bswap16(x)
-#define LITTLE32(x) __builtin_bswap32(x)
-#define LITTLE64(x) __builtin_bswap64(x)
-#else
-#define LITTLE8(x) (x)
-#define LITTLE16(x) (x)
-#define LITTLE32(x) (x)
-#define LITTLE64(x) (x)
-#endif
 
 /* loadB reads B bits from any address; widen_iB and widen_uB make doubles of n integers. */
 #define DEFINE_WIDTH(BITS)                                                                         \

@@ -49,7 +49,7 @@ enum compare_dtype {
     COMPARE_DTYPES
 };
 
-/* Chooses instructions: 1 AVX2 where the processor has it, 0 portable C. */
+/* Chooses instructions, which the processor must have: 1 and above AVX2, 0 portable C. */
 void compare_elements_select(int level);
 
 /* Fills the tables of 8-bit and 6-bit floats. Call once before the others. */
