@@ -209,31 +209,26 @@ AVX512 INLINE struct words32 rests32(struct words32 entry, struct words32 *y, co
 /* In unfold: base ^ (its signs | sign), x ^ (~ its signs | sign). */
 enum { ORDERED = 0x1E, UNORDERED = 0x4B };
 
-AVX512 INLINE __m512i unfold16(const struct model *m, __m512i folded, __m512i base, int floats)
-{
-    const __m512i zero = _mm512_setzero_si512(), sign = set32(0x80000000);
-    __m512i odd = _mm512_sub_epi32(zero, _mm512_and_si512(folded, set32(1)));
-    __m512i d = _mm512_xor_si512(_mm512_srli_epi32(folded, 1), odd);
-    if (floats)
-        base = _mm512_ternarylogic_epi32(base, _mm512_srai_epi32(base, 31), sign, ORDERED);
-    __m512i x = _mm512_add_epi32(_mm512_add_epi32(d, base), set32((uint32_t)m->bias));
-    if (floats)
-        x = _mm512_ternarylogic_epi32(x, _mm512_srai_epi32(x, 31), sign, UNORDERED);
-    return x;
-}
+/* Elements of so many bits from their folded differences and those of the base. */
+#define DEFINE_UNFOLD(BITS)                                                                        \
+    AVX512 INLINE __m512i unfold##BITS(const struct model *m, __m512i folded, __m512i base,        \
+                                       int floats)                                                 \
+    {                                                                                              \
+        const __m512i zero = _mm512_setzero_si512(), sign = set##BITS(1u << (BITS - 1));           \
+        __m512i odd = _mm512_sub_epi##BITS(zero, _mm512_and_si512(folded, set##BITS(1)));          \
+        __m512i d = _mm512_xor_si512(_mm512_srli_epi##BITS(folded, 1), odd);                       \
+        if (floats)                                                                                \
+            base = _mm512_ternarylogic_epi32(base, _mm512_srai_epi##BITS(base, BITS - 1), sign,    \
+                                             ORDERED);                                             \
+        __m512i x =                                                                                \
+            _mm512_add_epi##BITS(_mm512_add_epi##BITS(d, base), set##BITS((uint32_t)m->bias));     \
+        if (floats)                                                                                \
+            x = _mm512_ternarylogic_epi32(x, _mm512_srai_epi##BITS(x, BITS - 1), sign, UNORDERED); \
+        return x;                                                                                  \
+    }
 
-AVX512 INLINE __m512i unfold32(const struct model *m, __m512i folded, __m512i base, int floats)
-{
-    const __m512i zero = _mm512_setzero_si512(), sign = set16(0x8000);
-    __m512i odd = _mm512_sub_epi16(zero, _mm512_and_si512(folded, set16(1)));
-    __m512i d = _mm512_xor_si512(_mm512_srli_epi16(folded, 1), odd);
-    if (floats)
-        base = _mm512_ternarylogic_epi32(base, _mm512_srai_epi16(base, 15), sign, ORDERED);
-    __m512i x = _mm512_add_epi16(_mm512_add_epi16(d, base), set16((uint32_t)m->bias));
-    if (floats)
-        x = _mm512_ternarylogic_epi32(x, _mm512_srai_epi16(x, 15), sign, UNORDERED);
-    return x;
-}
+DEFINE_UNFOLD(16)
+DEFINE_UNFOLD(32)
 
 AVX512 INLINE void end32(const struct model *m, const struct step32 *s, struct words32 folded,
                          uint8_t *to, unsigned width, int floats)
@@ -241,10 +236,10 @@ AVX512 INLINE void end32(const struct model *m, const struct step32 *s, struct w
     if (width == 4) {
         __m512i whole[2];
         unite(whole, folded);
-        _mm512_storeu_si512(to, unfold16(m, whole[0], s->base[0], floats));
-        _mm512_storeu_si512(to + 64, unfold16(m, whole[1], s->base[1], floats));
+        _mm512_storeu_si512(to, unfold32(m, whole[0], s->base[0], floats));
+        _mm512_storeu_si512(to + 64, unfold32(m, whole[1], s->base[1], floats));
     } else {
-        __m512i x = unfold32(m, folded.low, s->base[0], floats);
+        __m512i x = unfold16(m, folded.low, s->base[0], floats);
         if (width == 2)
             _mm512_storeu_si512(to, x);
         else
