@@ -125,7 +125,7 @@ class AloneEncoder:
         lots: list[Lot] = []
         while len(found) < len(contents):
             start, rest = len(found), contents[len(found) :]
-            some = [] if width == 1 or self._until_body else [*takewhile(_is_usual, rest)]
+            some = [] if width == 1 or self._until_body else [*takewhile(is_usual, rest)]
             if not some:
                 found.append(self.encode(rest[0], width, floats))
                 continue
@@ -329,7 +329,7 @@ class AloneEncoder:
         return width if as_planes < len(self.quick.compress(sample)) else 1
 
 
-def _is_usual(data: Bytes) -> bool:
+def is_usual(data: Bytes) -> bool:
     """Whether it is neither short, too long, nor a fill."""
     return TINY_BYTES < len(data) <= MAX_RAW_BYTES and not _planes.period(data)
 

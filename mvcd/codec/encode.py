@@ -13,18 +13,18 @@ from typing import Final
 
 from zstandard import STRATEGY_FAST, ZstdCompressionParameters, ZstdCompressor
 
-from mvcd.codec import _planes, _rans, widened
+from mvcd.codec import _rans, widened
 from mvcd.codec.alone import (
-    TINY_BYTES,
     TRIAL_BYTES,
     TRIAL_EVERY_CHUNKS,
     AloneEncoder,
     Lot,
+    is_usual,
     pays_off,
     sample_of,
 )
 from mvcd.codec.decode import DELTA_WIDTH, FLAG_FLOATS, RANS_WIDTH, as_prefix, fit
-from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
+from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import Bytes, ChunkId
 
 EXPONENT_SHIFT: Final = {"F64": 52, "F32": 23, "F16": 10, "BF16": 7}
@@ -85,7 +85,7 @@ class Encoder:
         shift = _shift(width, dtype)
         if base is not None:
             view = memoryview(data).cast("B")
-            if TINY_BYTES < len(view) <= MAX_RAW_BYTES and not _planes.period(view):
+            if is_usual(view):
                 if widen is not None:
                     delta = self._widened(view, *base, widen)
                 else:
@@ -217,7 +217,7 @@ def _shift(width: int, dtype: str | None) -> int:
 def _is_usual(piece: Offered) -> bool:
     """Whether a delta in classes may be what is best: it is neither short nor a fill."""
     data, _, base, _ = piece
-    return TINY_BYTES < len(data) == len(base) and not _planes.period(data)
+    return len(data) == len(base) and is_usual(data)
 
 
 def elements_of(encoded: Encoded) -> tuple[int, str | None]:
