@@ -115,9 +115,9 @@ class ObjectReader(Protocol):
         `known`: objects with their raw bytes, which are not read again where others rest on them.
         """
 
-    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
-        """The stored form, its digest not checked; the record's checksum is, but for those who decode
-        it and compare the digest themselves (`check=False`). Raises MissingObject, CorruptObject."""
+    def get_encoded(self, id: Digest) -> Encoded:
+        """The stored form, its digest not checked; the record's checksum is. Raises MissingObject,
+        CorruptObject."""
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""

@@ -77,7 +77,7 @@ class MemoryStore:
             raise CorruptObject(f"{id.kind.name.lower()} {id.short()} is damaged")
         return data
 
-    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:  # noqa: ARG002 - no record
+    def get_encoded(self, id: Digest) -> Encoded:
         try:
             return self._objects[id]
         except KeyError:

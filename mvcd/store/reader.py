@@ -170,8 +170,8 @@ class PackedObjects:
 
         return decode_above(resting, known, self._located, self.packs, check_crc=check_crc)
 
-    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
-        return self._record(id, check_crc=check).encoded()
+    def get_encoded(self, id: Digest) -> Encoded:
+        return self._record(id).encoded()
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         stored = present(self.index, ids)
