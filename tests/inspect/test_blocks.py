@@ -33,7 +33,7 @@ def test_blocks_mean_what_the_package_makes_of_them(dtype: str) -> None:
     assert np.array_equal(found, meant.ravel(), equal_nan=True)
 
 
-@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("dtype", BLOCKS)
 def test_the_kernel_finds_no_difference_to_what_the_package_says(dtype: str, level: int) -> None:
     """Against the same values as F64: not one element differs, finite or not."""
@@ -95,7 +95,7 @@ def test_two_spellings_of_a_value_are_no_change() -> None:
     q8 = DTYPES.index("Q8_0")
     zeros, others = bytes(34), bytes(2) + bytes(range(32))
     f4 = DTYPES.index("F4")
-    for level in (0, 1):
+    for level in (0, 1, 2):
         _compare.select(level)
         assert _compare.compare(q8, zeros, q8, others)[1] == 0
         assert _compare.compare(f4, b"\x00\x21", f4, b"\x88\x31")[1] == 1
@@ -162,7 +162,7 @@ def test_equals_the_reference_over_many_blocks(old: str, new: str) -> None:
     sides = [rng.randbytes(2816 // ELEMENTS[n] * WIDTHS[n]) for n in numbers]
     expected = compare.compare(numbers[0], sides[0], numbers[1], sides[1])
     assert expected[0] == 2816
-    for level in (0, 1):
+    for level in (0, 1, 2):
         _compare.select(level)
         found = _compare.compare(numbers[0], sides[0], numbers[1], sides[1])
         assert repr(found) == repr(expected)

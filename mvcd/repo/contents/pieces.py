@@ -37,7 +37,6 @@ _PIECE_BYTES = 256 << 10
 _KEPT_FILES = 64
 """Files whose recipes and parts are kept."""
 
-
 _KEPT_CHUNKS = 4
 """Chunks that are kept after reading them one by one: of small tensors several lie in one."""
 
